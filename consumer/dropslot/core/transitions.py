@@ -1,0 +1,180 @@
+"""Every transition of a request, as a conditional write: for consumer, sweep, retry and replay alike.
+
+Each holds `attribute_exists(request)` and the same `accepted_at`, so none makes an item and none reaches the next
+request of the same id; each sets `status`, `queue` and `due_at` explicitly.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from dropslot.core import names
+from dropslot.core.item import State, Unfinished
+from dropslot.core.names import stored_status
+from dropslot.core.policy import Done, Failed, Outcome, Waiting
+from dropslot.core.text import cut
+
+#: A string is stored as S, an int as N.
+Value = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Equals:
+    """The attribute is there and has this value."""
+
+    name: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The attribute is there."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The attribute is not there."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentOrAtMost:
+    """The attribute is not there, or is a number not above this one."""
+
+    name: str
+    value: int
+
+
+Condition = Equals | Present | Absent | AbsentOrAtMost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One conditional update of one item; it never creates one.
+
+    Args:
+        transition: its name in logs and counters.
+        id: key of the item.
+        conditions: all must hold.
+        sets: attributes to set.
+        removes: attributes to remove.
+    """
+
+    transition: str
+    id: str
+    conditions: tuple[Condition, ...]
+    sets: dict[str, Value]
+    removes: tuple[str, ...] = ()
+
+
+_UNSETTLED: Final = (Absent(names.TTL), Absent(names.ERROR))
+
+
+def settle(state: State, outcome: Outcome, *, now_ms: int, ttl_seconds: int) -> Write:
+    """Return the write for an outcome.
+
+    Args:
+        state: the request as it was run; its `attempt` fences failed and waiting.
+        outcome: what the run came to.
+        now_ms: epoch milliseconds, kept as `due_at` of a settled request: when it was settled.
+        ttl_seconds: how long a done request is kept.
+    """
+    if isinstance(outcome, Done):
+        return done(state, outcome, now_ms=now_ms, ttl_seconds=ttl_seconds)
+    if isinstance(outcome, Failed):
+        return failed(state, outcome, now_ms=now_ms)
+    return waiting(state, outcome, now_ms=now_ms)
+
+
+def done(state: State, outcome: Done, *, now_ms: int, ttl_seconds: int) -> Write:
+    """Pending -> done, at any attempt not below `floor`.
+
+    Not at the same attempt only: under a backlog the sweep may have redriven a request whose first record is just
+    being run, and refusing its success would redo the work, for ever.
+    """
+    sets: dict[str, Value] = {
+        names.STATUS: stored_status(names.DONE, state.digit),
+        names.DUE_AT: now_ms,
+        names.TTL: now_ms // 1000 + ttl_seconds,
+    }
+    if outcome.result is not None:
+        sets[names.RESULT] = outcome.result
+    return Write(
+        transition=names.DONE,
+        id=state.id,
+        conditions=(*_generation(state), *_UNSETTLED, AbsentOrAtMost(names.FLOOR, state.attempt)),
+        sets=sets,
+        removes=(names.QUEUE,),
+    )
+
+
+def failed(state: State, outcome: Failed, *, now_ms: int) -> Write:
+    """Pending -> failed, for this attempt."""
+    return Write(
+        transition=names.FAILED,
+        id=state.id,
+        conditions=_this_attempt(state),
+        sets={
+            **_unfinished(names.FAILED, state.digit, now_ms),
+            names.ERROR: cut(outcome.error, names.ERROR_MAX_BYTES),
+        },
+    )
+
+
+def waiting(state: State, outcome: Waiting, *, now_ms: int) -> Write:
+    """Pending -> waiting, for this attempt; the sweep brings it back when it is due."""
+    return Write(
+        transition=names.WAITING,
+        id=state.id,
+        conditions=_this_attempt(state),
+        sets={
+            **_unfinished(names.WAITING, state.digit, now_ms + outcome.after_ms),
+            names.TRIES: state.tries + 1,
+            names.LAST_ERROR: cut(outcome.last_error, names.ERROR_MAX_BYTES),
+        },
+    )
+
+
+def redrive(row: Unfinished, *, due_at: int) -> Write:
+    """Pending or waiting -> pending with the next attempt: what the sweep does.
+
+    Args:
+        row: as the index shows it; `queue` and `due_at` must still be what was seen.
+        due_at: epoch milliseconds from which, plus the sweep's grace, it counts as overdue again.
+    """
+    state = row.state
+    return Write(
+        transition="redrive",
+        id=state.id,
+        conditions=(
+            *_generation(state),
+            *_UNSETTLED,
+            Equals(names.ATTEMPT, state.attempt),
+            Equals(names.QUEUE, stored_status(state.status, state.digit)),
+            Equals(names.DUE_AT, row.due_at),
+        ),
+        sets={
+            **_unfinished(names.PENDING, state.digit, due_at),
+            names.ATTEMPT: state.attempt + 1,
+        },
+    )
+
+
+def _generation(state: State) -> tuple[Condition, ...]:
+    return Present(names.REQUEST), Equals(names.ACCEPTED_AT, state.accepted_at)
+
+
+def _this_attempt(state: State) -> tuple[Condition, ...]:
+    return (
+        *_generation(state),
+        *_UNSETTLED,
+        Equals(names.ATTEMPT, state.attempt),
+        Equals(names.STATUS, stored_status(names.PENDING, state.digit)),
+    )
+
+
+def _unfinished(status: str, digit: str, due_at: int) -> dict[str, Value]:
+    stored = stored_status(status, digit)
+    return {names.STATUS: stored, names.QUEUE: stored, names.DUE_AT: due_at}
