@@ -1,0 +1,1 @@
+"""The ports' real sides, each beside its memory twin."""

@@ -1,0 +1,1 @@
+"""The table of requests: DynamoDB and its memory twin."""

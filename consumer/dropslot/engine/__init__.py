@@ -1,0 +1,1 @@
+"""What runs requests, over ports: window, writer, sweep, shard."""

@@ -1,0 +1,24 @@
+"""Pauses between repeats of a call that failed for a passing reason."""
+
+import random
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """Doubling pauses, half of each random, so that many workers don't come back at the same moment.
+
+    Args:
+        first_seconds: the longest first pause.
+        max_seconds: the longest pause at all.
+        source: of the jitter.
+    """
+
+    first_seconds: float = 0.05
+    max_seconds: float = 5.0
+    source: random.Random = field(default_factory=random.Random)
+
+    def seconds(self, failures: int) -> float:
+        """Return the pause after this many failures in a row before the present one."""
+        longest = min(self.max_seconds, self.first_seconds * (1 << min(failures, 30)))
+        return longest / 2 + self.source.random() * longest / 2

@@ -1,0 +1,117 @@
+"""The outside things the engine works with; each has a real adapter and an in-memory twin under one contract suite."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from enum import Enum
+from typing import Protocol
+
+from dropslot.core.item import State, Unfinished
+from dropslot.core.policy import Ending
+from dropslot.core.request import Request
+from dropslot.core.transitions import Write
+
+
+class WriteResult(Enum):
+    """What became of one write; only `RETRY` leaves it open."""
+
+    APPLIED = "applied"
+    #: A condition didn't hold: somebody else moved the request, or it is gone.
+    REFUSED = "refused"
+    #: The item would pass the table's size limit; a smaller write may fit.
+    TOO_LARGE = "too_large"
+    #: The table rejects this very write, and always will.
+    INVALID = "invalid"
+    #: Throttled or a passing fault: the same write can be made again.
+    RETRY = "retry"
+
+
+class Requests(Protocol):
+    """The table of requests."""
+
+    async def read(self, ids: Sequence[str]) -> Mapping[str, State]:
+        """Read the state of requests, strongly consistent.
+
+        Args:
+            ids: any number; repeated ones are read once.
+
+        Returns:
+            The state by id; without those that aren't there or are no requests.
+
+        Raises:
+            TransientError: nothing is known; the call can be repeated.
+        """
+        ...
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[WriteResult]:
+        """Make conditional writes, each on its own: one refused write stops no other.
+
+        Args:
+            writes: at most `max_batch`, each for another id.
+
+        Returns:
+            A result per write, in their order. A write whose result was lost on the way may have been applied:
+            repeating it is then answered `REFUSED`.
+
+        Raises:
+            TransientError: no result is known; the call can be repeated.
+        """
+        ...
+
+    async def unfinished(
+        self, queue: str, *, due_before_ms: int, limit: int, after: Unfinished | None = None
+    ) -> Sequence[Unfinished]:
+        """Return rows of the index with this queue and a `due_at` not after the given time, oldest first.
+
+        Args:
+            queue: a stored status.
+            due_before_ms: epoch milliseconds.
+            limit: at most so many rows, and at least one while there are any.
+            after: the last row of the page before; it needn't be there any more.
+
+        Eventually consistent: a row may be gone or changed by now, and a new one may be missing.
+
+        Raises:
+            TransientError: nothing is known; the call can be repeated.
+        """
+        ...
+
+    @property
+    def max_batch(self) -> int:
+        """How many writes one call takes."""
+        ...
+
+
+class Runner(Protocol):
+    """Calls a handler."""
+
+    async def call(self, request: Request) -> Ending:
+        """Call the handler once and wait until it ends or its time is up; never raises for what a handler does."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """How many calls passed their limit and still haven't returned."""
+        ...
+
+    def close(self) -> None:
+        """Stop taking calls; what still runs is left behind."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, so that tests and simulations can own it."""
+
+    def now_ms(self) -> int:
+        """Return epoch milliseconds."""
+        ...
+
+    def sleep(self, seconds: float) -> Awaitable[None]:
+        """Wait."""
+        ...
+
+
+class Counters(Protocol):
+    """Counts events by name."""
+
+    def add(self, name: str, amount: int = 1) -> None:
+        """Count."""
+        ...
