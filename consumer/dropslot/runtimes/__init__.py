@@ -1,0 +1,1 @@
+"""The outside hosts of a consumer: each runs the engine where its records arrive."""

@@ -1,0 +1,74 @@
+"""Watches shard processes by their heartbeats: the daemon notices a hung one never, and a lost one late."""
+
+import logging
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dropslot.runtimes.kcl.daemon import Daemon
+from dropslot.runtimes.kcl.heartbeat import ShardBeat, read_shard_beats
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardCensus:
+    """How a daemon's shard processes are.
+
+    Args:
+        alive: how many run.
+        lost: how many died without having been told to.
+        busy: how many of those alive still have work that a restart would repeat.
+    """
+
+    alive: int
+    lost: int
+    busy: int
+
+
+class ShardWatch:
+    """Looks at the heartbeats of one state folder.
+
+    Args:
+        state_dir: the folder.
+        hung_after_seconds: a process whose last beat is older is killed.
+        now_epoch_seconds: the clock that the heartbeats are written by.
+    """
+
+    def __init__(self, state_dir: Path, *, hung_after_seconds: float, now_epoch_seconds: Callable[[], float]) -> None:
+        self._state_dir = state_dir
+        self._hung_after_seconds = hung_after_seconds
+        self._now = now_epoch_seconds
+
+    def look(self, daemon: Daemon) -> ShardCensus:
+        """Count the shard processes, and kill those that hang."""
+        beats = read_shard_beats(self._state_dir)
+        alive = [beat for beat in beats if daemon.owns(beat.pid)]
+        for beat in alive:
+            self._kill_if_hung(beat)
+        return ShardCensus(
+            alive=len(alive),
+            lost=len(beats) - len(alive),
+            busy=sum(beat.state == "running" for beat in alive),
+        )
+
+    def reload(self, daemon: Daemon) -> None:
+        """Have each shard process replace itself by a fresh one at its next safe point."""
+        for beat in read_shard_beats(self._state_dir):
+            if daemon.owns(beat.pid):
+                _signal(beat.pid, signal.SIGHUP)
+
+    def _kill_if_hung(self, beat: ShardBeat) -> None:
+        silent_seconds = self._now() - beat.beat_epoch_seconds
+        if silent_seconds > self._hung_after_seconds:
+            log.error("shard_process_hung", extra={"shard_id": beat.shard_id, "silent_seconds": round(silent_seconds)})
+            _signal(beat.pid, signal.SIGKILL)
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,295 @@
+"""`dropslot consume`: keeps the daemon running, watches its shard processes, sweeps, and stops all of it cleanly."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+
+from dropslot.core.errors import ConfigurationError
+from dropslot.runtimes.kcl.daemon import Daemon, daemon_command
+from dropslot.runtimes.kcl.heartbeat import WORKER_FILE, Heartbeat
+from dropslot.runtimes.kcl.jars import Jars, Java, find_jars, find_java
+from dropslot.runtimes.kcl.lease_table import prepare_leases
+from dropslot.runtimes.kcl.properties import (
+    build_properties,
+    endpoint,
+    render_properties,
+    shutdown_limit_seconds,
+)
+from dropslot.runtimes.kcl.shard_watch import ShardCensus, ShardWatch
+from dropslot.runtimes.kcl.state_folder import forget_shards, state_folder, worker_id
+from dropslot.runtimes.kcl.sweep_thread import Sweep, SweepThread
+from dropslot.settings import Settings
+
+log = logging.getLogger(__name__)
+
+SHARD_COMMAND: Final = (sys.executable, "-m", "dropslot.runtimes.kcl.shard_process")
+
+_LOOK_SECONDS: Final = 0.25
+_FIRST_BACKOFF_SECONDS: Final = 0.5
+_LONGEST_BACKOFF_SECONDS: Final = 30.0
+#: A daemon that ran for this long starts the backoff anew.
+_STEADY_SECONDS: Final = 60.0
+#: How long shard processes may take to notice that their daemon is gone.
+_LEAVE_SECONDS: Final = 3.0
+#: For the daemon to write its last lines, and to have let go of the lock that makes it the leader of all workers.
+_LAST_WORDS_SECONDS: Final = 1.0
+#: Above the time limit of handlers, since an inline one holds up the beats of its process.
+_HUNG_MARGIN_SECONDS: Final = 60.0
+_CLIENTS: Final = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2})
+
+
+def consume(settings: Settings, environment: Mapping[str, str]) -> int:
+    """Run a consumer until SIGTERM or SIGINT; the log goes to stderr, one JSON object a line.
+
+    SIGUSR1 has each shard process replace itself once its work in flight is done: handlers are loaded afresh.
+
+    Args:
+        settings: of the consumer.
+        environment: usually ``os.environ``; the daemon and the shard processes get it too.
+
+    Returns:
+        The exit code: 0 after a stop that lost nothing.
+
+    Raises:
+        ConfigurationError: when Java or the jars are missing, or a setting is wrong.
+    """
+    # Only a consumer pays for these, not `dropslot doctor`, which looks for jars through this package.
+    from dropslot.adapters import logs  # noqa: PLC0415
+    from dropslot.runtimes.assembly import build_sweep  # noqa: PLC0415
+
+    logs.configure(settings.log_level, sys.stderr)
+    return supervise(settings, environment, build_sweep=build_sweep)
+
+
+def supervise(
+    settings: Settings,
+    environment: Mapping[str, str],
+    *,
+    build_sweep: Callable[[Settings], Sweep],
+    shard_command: Sequence[str] = SHARD_COMMAND,
+) -> int:
+    """Do what `consume` does, with another program per shard.
+
+    Must be called from the main thread: the kernel ends the daemon when the thread that started it ends.
+
+    Args:
+        settings: of the consumer.
+        environment: as for `consume`.
+        build_sweep: makes the sweep, which runs in a thread.
+        shard_command: started by the daemon for each lease.
+    """
+    java, jars = _requirements(settings, environment)
+    with state_folder(settings.state_dir) as folder:
+        settings = replace(settings, state_dir=str(folder))
+        name = worker_id(folder)
+        properties = folder / "daemon.properties"
+        properties.write_text(
+            render_properties(
+                build_properties(
+                    settings, environment, version=jars.version, worker_id=name, shard_command=shard_command
+                )
+            )
+        )
+        supervisor = Supervisor(
+            settings=settings,
+            command=daemon_command(java, jars, properties, log_level=settings.log_level),
+            environment={**environment, "DROPSLOT_STATE_DIR": str(folder)},
+            prepare=lambda: _prepare(settings, environment, name),
+        )
+        with SweepThread(settings, build_sweep):
+            return supervisor.run()
+
+
+class Supervisor:
+    """Runs one daemon after the other until it is told to stop.
+
+    Args:
+        settings: `state_dir` must be set.
+        command: starts the daemon.
+        environment: of the daemon.
+        prepare: called before each start.
+    """
+
+    def __init__(
+        self, *, settings: Settings, command: Sequence[str], environment: Mapping[str, str], prepare: Callable[[], None]
+    ) -> None:
+        self._folder = Path(settings.state_dir)
+        self._command = command
+        self._environment = environment
+        self._prepare = prepare
+        self._stop_limit_seconds = shutdown_limit_seconds(settings) + _LAST_WORDS_SECONDS
+        self._stop = threading.Event()
+        self._reload = threading.Event()
+        self._heartbeat = Heartbeat(self._folder / WORKER_FILE, now_epoch_seconds=time.time)
+        self._watch = ShardWatch(
+            self._folder,
+            hung_after_seconds=settings.handler_timeout_seconds * settings.handler_tries + _HUNG_MARGIN_SECONDS,
+            now_epoch_seconds=time.time,
+        )
+        self._state = "starting"
+        self._daemon: Daemon | None = None
+
+    def run(self) -> int:
+        """Return the exit code once SIGTERM or SIGINT came and everything has stopped; SIGUSR1 reloads the shards."""
+        before = {
+            number: signal.signal(number, handler)
+            for number, handler in (
+                (signal.SIGTERM, self._on_stop),
+                (signal.SIGINT, self._on_stop),
+                # The terminal was closed. So a reload has another signal here than in a shard process.
+                (signal.SIGHUP, self._on_stop),
+                (signal.SIGUSR1, self._on_reload),
+            )
+        }
+        try:
+            return self._run()
+        finally:
+            self._heartbeat.remove()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _run(self) -> int:
+        backoff = _FIRST_BACKOFF_SECONDS
+        while True:
+            forget_shards(self._folder)
+            self._prepare()
+            if self._stop.is_set():
+                return 0
+            self._beat("starting", force=True)
+            started = time.monotonic()
+            self._daemon = Daemon(self._command, self._environment)
+            log.info("daemon_started", extra={"daemon_pid": self._daemon.pid})
+            try:
+                clean = self._attend(self._daemon)
+            finally:
+                self._daemon.clear(_LEAVE_SECONDS)
+            if self._stop.is_set():
+                log.info("consumer_stopped", extra={"clean": clean})
+                return 0 if clean else 1
+            if time.monotonic() - started >= _STEADY_SECONDS:
+                backoff = _FIRST_BACKOFF_SECONDS
+            code = self._daemon.exit_code()
+            log.error("daemon_ended", extra={"exit_code": code, "restart_in_seconds": backoff})
+            self._daemon = None
+            self._beat("restarting", force=True)
+            self._stop.wait(backoff)
+            backoff = min(backoff * 2, _LONGEST_BACKOFF_SECONDS)
+
+    def _attend(self, daemon: Daemon) -> bool:
+        """Watch a daemon to its end; True if it stopped because it was asked to, and nothing was cut short."""
+        while not self._stop.is_set():
+            if daemon.exit_code() is not None:
+                return False
+            census = self._watch.look(daemon)
+            self._beat("running" if census.alive else "starting")
+            self._reap(daemon)
+            if census.lost:
+                return self._give_up(daemon)
+            if self._reload.is_set():
+                self._reload.clear()
+                self._watch.reload(daemon)
+            self._stop.wait(_LOOK_SECONDS)
+        return self._stop_daemon(daemon)
+
+    def _stop_daemon(self, daemon: Daemon) -> bool:
+        self._beat("stopping", force=True)
+        had_shards = self._watch.look(daemon).alive > 0
+        daemon.terminate()
+        # After the last shard process has said goodbye KCL waits ten seconds for something that doesn't come: it has
+        # let go of its lock already, and its leases it doesn't let go of, they expire either way.
+        ended, census = self._wait(
+            daemon, self._stop_limit_seconds, until=lambda census: had_shards and not census.alive
+        )
+        if not ended:
+            ended, _ = self._wait(daemon, _LAST_WORDS_SECONDS, until=lambda _: False)
+        if not ended:
+            daemon.kill()
+        return census.alive == 0 and census.lost == 0
+
+    def _give_up(self, daemon: Daemon) -> bool:
+        """End a daemon that lost a shard process.
+
+        It ends by itself, but only after the whole shutdown limit. Meanwhile it has the other shards checkpoint: when
+        the last of them did, there is nothing left to wait for.
+        """
+        log.error("shard_process_lost")
+        self._wait(daemon, _LAST_WORDS_SECONDS, until=lambda _: False)
+        self._wait(daemon, self._stop_limit_seconds, until=lambda census: not census.busy)
+        daemon.kill()
+        return False
+
+    def _wait(
+        self, daemon: Daemon, limit_seconds: float, *, until: Callable[[ShardCensus], bool]
+    ) -> tuple[bool, ShardCensus]:
+        """Wait for the daemon's end, or for something else; says whether it ended, and how its shards were."""
+        deadline = time.monotonic() + limit_seconds
+        while True:
+            ended = daemon.exit_code() is not None
+            census = self._watch.look(daemon)
+            self._beat(self._state)
+            self._reap(daemon)
+            if ended or until(census) or time.monotonic() >= deadline:
+                return ended, census
+            # Not on the stop event: it may be set already.
+            time.sleep(_LOOK_SECONDS)
+
+    def _beat(self, state: str, *, force: bool = False) -> None:
+        force = force or state != self._state
+        self._state = state
+        self._heartbeat.beat(self._vital_signs, force=force)
+
+    def _vital_signs(self) -> Mapping[str, Any]:
+        return {"state": self._state, "daemon_pid": None if self._daemon is None else self._daemon.pid}
+
+    def _reap(self, daemon: Daemon) -> None:
+        """Reap what was left to us, if we are the container's first process."""
+        while os.getpid() == 1:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if found is None or found.si_pid == daemon.pid:
+                return
+            os.waitpid(found.si_pid, 0)
+
+    def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop.set()
+
+    def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
+        self._reload.set()
+
+
+def _requirements(settings: Settings, environment: Mapping[str, str]) -> tuple[Java, Jars]:
+    faults: list[str] = []
+    java: Java | None = None
+    jars: Jars | None = None
+    try:
+        java = find_java(environment)
+    except ConfigurationError as wrong:
+        faults += wrong.faults
+    try:
+        jars = find_jars(settings.kcl_jars)
+    except ConfigurationError as wrong:
+        faults += wrong.faults
+    if java is None or jars is None:
+        raise ConfigurationError(*faults)
+    return java, jars
+
+
+def _prepare(settings: Settings, environment: Mapping[str, str], name: str) -> None:
+    session = boto3.session.Session(region_name=settings.region)
+    dynamodb = session.client("dynamodb", endpoint_url=endpoint(environment, "DYNAMODB"), config=_CLIENTS)
+    kinesis = session.client("kinesis", endpoint_url=endpoint(environment, "KINESIS"), config=_CLIENTS)
+    try:
+        prepare_leases(settings, worker_id=name, dynamodb=dynamodb, kinesis=kinesis)
+    finally:
+        dynamodb.close()
+        kinesis.close()
