@@ -64,7 +64,7 @@ class Request:
             type=accepted.type,
             body=body,
             content_type=accepted.content_type,
-            headers=accepted.headers,
+            headers=dict(accepted.headers),  # a handler may change its own
             accepted_at=datetime.fromtimestamp(accepted.accepted_at / 1000, UTC),
             attempt=attempt,
         )

@@ -294,7 +294,7 @@ class Shard:
             ending = await runner.call(request)
             tries += 1
             pause = policy.pause_before_next_try(ending, tries)
-            if pause is None:
+            if pause is None or self._abandoned:
                 return ending
             await self._clock.sleep(pause)
 

@@ -45,13 +45,15 @@ class Writer:
         self._reachability = reachability
         self._queue: deque[_Pending] = deque()
         self._in_flight: set[str] = set()
+        self._flushing = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def write(self, write: Write) -> WriteResult:
         """Make one write; returns when the table has decided, however long that takes."""
         pending = _Pending(write, asyncio.get_running_loop().create_future())
         self._queue.append(pending)
-        if len(self._tasks) < PARALLEL_BATCHES:
+        if self._flushing < PARALLEL_BATCHES:
+            self._flushing += 1
             task = asyncio.create_task(self._flush())
             self._tasks.add(task)
             task.add_done_callback(self._flushed)
@@ -63,6 +65,13 @@ class Writer:
             task.exception()  # already with those who wait for its writes
 
     async def _flush(self) -> None:
+        try:
+            await self._send_all()
+        finally:
+            # Without an await since the queue was found empty: a write made from here on starts a flush of its own.
+            self._flushing -= 1
+
+    async def _send_all(self) -> None:
         # Let everything that is ready to run first add its write: a batch costs the same for one as for twenty-five.
         await asyncio.sleep(0)
         failures = 0

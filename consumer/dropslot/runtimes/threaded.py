@@ -60,8 +60,11 @@ class ThreadedShard:
 
         async def drain() -> bool:
             try:
-                await asyncio.wait_for(self._shard.drain(), timeout_seconds)
+                async with asyncio.timeout(timeout_seconds) as limit:
+                    await self._shard.drain()
             except TimeoutError:
+                if not limit.expired():
+                    raise  # a fault of the shard, not our limit
                 return False
             return self._shard.unresolved == 0
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dropslot.adapters.requests.rows import attribute, state_from, unfinished_from
@@ -12,6 +12,7 @@ from tests.unit.core.images import image, state
 VALUE = st.dictionaries(st.sampled_from(["S", "N", "B", "NULL", "M"]), st.text(max_size=5), min_size=1, max_size=1)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(image())), st.none() | VALUE)
 def test_an_attribute_of_any_type_is_a_request_or_none(name: str, value: dict[str, Any] | None) -> None:
     """Given an item that somebody else spoiled, then it is passed over, never raised."""

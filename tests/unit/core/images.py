@@ -14,7 +14,7 @@ ACCEPTED_AT_MS = 1_760_000_000_000
 Image = dict[str, dict[str, Any]]
 
 
-def image(request_id: str = "caller#one", **attributes: str | int | None) -> Image:
+def image(request_id: str = "caller#one", /, **attributes: str | int | None) -> Image:
     """Return an accepted item in DynamoDB's JSON; `attributes` replace, add (str as S, int as N) or remove (None)."""
     item: dict[str, str | int | None] = {
         names.ID: request_id,
@@ -84,7 +84,7 @@ def parsed(new: Mapping[str, Any], old: Mapping[str, Any] | None = None, *, even
     return change
 
 
-def state(**fields: Any) -> State:  # noqa: ANN401 - fields of State
+def state(**fields: Any) -> State:
     """Return the state of an accepted request, with these fields replaced."""
     values: dict[str, Any] = {
         "id": "caller#one",

@@ -94,7 +94,7 @@ def test_nesting_of_any_depth_never_raises(depth: int, opening: str) -> None:
     digit=st.sampled_from("0123456789abcdef"),
     outcome=st.sampled_from([None, names.TTL, names.ERROR]),
 )
-def test_a_generated_image_comes_back_as_it_was(  # noqa: PLR0913 - one argument per attribute
+def test_a_generated_image_comes_back_as_it_was(  # noqa: PLR0917 - hypothesis names them
     request_id: str,
     body: str,
     content_type: str,

@@ -42,19 +42,17 @@ class Lifecycle(RuleBasedStateMachine):
         return asyncio.run(self.table.write([change]))[0]
 
     @rule(target=runs)
-    def read(self) -> Any:  # noqa: ANN401 - a state, or nothing
+    def read(self) -> Any:
         """A consumer reads the item and starts a run of what it shows."""
         state = state_from(self.table.items[KEY]) if KEY in self.table.items else None
         return state if state is not None and state.status == names.PENDING else multiple()
 
     @rule(target=rows)
-    def look(self) -> Any:  # noqa: ANN401 - a row, or nothing
+    def look(self) -> Any:
         """A sweeper sees the index as it is now, and acts on it whenever."""
         queues = [f"{status}-a" for status in (names.PENDING, names.WAITING)]
         rows = [
-            row
-            for queue in queues
-            for row in asyncio.run(self.table.unfinished(queue, due_before_ms=2**60, limit=5))
+            row for queue in queues for row in asyncio.run(self.table.unfinished(queue, due_before_ms=2**60, limit=5))
         ]
         return multiple(*rows)
 

@@ -38,7 +38,7 @@ class NoTextError(Exception):
     """An error whose message is no text."""
 
     def __str__(self) -> str:
-        return None  # type: ignore[return-value]
+        return None  # type: ignore[return-value] # noqa: PLE0307 - the point
 
 
 TABLE: list[tuple[Ending, Outcome]] = [
@@ -47,7 +47,7 @@ TABLE: list[tuple[Ending, Outcome]] = [
     (Returned({}), Done("{}")),
     (Returned([]), Done("[]")),
     (Returned(0), Done("0")),
-    (Returned(False), Done("false")),  # noqa: FBT003
+    (Returned(False), Done("false")),
     (Returned(1.5), Done("1.5")),
     (Returned([1, None, "é\u2028🙂"]), Done('[1,null,"\\u00e9\\u2028\\ud83d\\ude42"]')),
     (Returned("out of stock"), Failed("out of stock")),
@@ -74,7 +74,9 @@ TABLE: list[tuple[Ending, Outcome]] = [
 ]
 
 
-@pytest.mark.parametrize(("ending", "outcome"), TABLE, ids=[repr(ending) if i < 27 else str(i) for i, (ending, _) in enumerate(TABLE)])
+@pytest.mark.parametrize(
+    ("ending", "outcome"), TABLE, ids=[repr(ending) if i < 27 else str(i) for i, (ending, _) in enumerate(TABLE)]
+)
 def test_an_ending_has_one_outcome(ending: Ending, outcome: Outcome) -> None:
     """The handler contract, row by row."""
     assert POLICY.judge(state(), ending) == outcome
@@ -83,7 +85,8 @@ def test_an_ending_has_one_outcome(ending: Ending, outcome: Outcome) -> None:
 class RaisingItems(dict[str, int]):
     """A mapping that loads its items when asked, and can't."""
 
-    def items(self) -> Any:  # noqa: ANN401
+    def items(self) -> Any:
+        """Raise."""
         raise LookupError("connection is closed")
 
 
@@ -126,14 +129,16 @@ def deep() -> list[Any]:
         lambda: RaisingList([1]),
     ],
 )
-def test_what_is_no_json_fails_the_request(make: Any) -> None:  # noqa: ANN401
+def test_what_is_no_json_fails_the_request(make: Any) -> None:
     """A value that can't be kept has a clear outcome, whatever it does while it is written down."""
     outcome = POLICY.judge(state(), Returned(make()))
     assert isinstance(outcome, Failed)
     assert outcome.error.startswith("the handler returned a value that is not JSON: ")
 
 
-@pytest.mark.parametrize(("text", "size", "fits"), [("x" * 6, 10, True), ("x" * 7, 11, False), ("é", 10, True), ("éé", 16, False)])
+@pytest.mark.parametrize(
+    ("text", "size", "fits"), [("x" * 6, 10, True), ("x" * 7, 11, False), ("é", 10, True), ("éé", 16, False)]
+)
 def test_a_result_is_limited_in_bytes(text: str, size: int, *, fits: bool) -> None:
     """Given a limit of 10 bytes, then only what its JSON fits is kept; the value isn't quoted."""
     outcome = Policy(result_max_bytes=10).judge(state(), Returned([text]))

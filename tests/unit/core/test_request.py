@@ -13,7 +13,7 @@ from dropslot import Reject, Request
 from dropslot.core.item import Accepted
 
 
-def accepted(**fields: Any) -> Accepted:  # noqa: ANN401 - fields of Accepted
+def accepted(**fields: Any) -> Accepted:
     """Return what the API stored, with these fields replaced."""
     values: dict[str, Any] = {
         "id": "caller#one",

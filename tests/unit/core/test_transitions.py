@@ -32,12 +32,12 @@ def table_with(*items: Image) -> MemoryRequests:
     return table
 
 
-def settled(outcome: Outcome, **fields: Any) -> Write:  # noqa: ANN401
+def settled(outcome: Outcome, **fields: Any) -> Write:
     """Return the write of an outcome for the state a run had."""
     return settle(state(**fields), outcome, now_ms=NOW_MS, ttl_seconds=TTL_SECONDS)
 
 
-def redriven(due_at: int = ACCEPTED_AT_MS, **fields: Any) -> Write:  # noqa: ANN401
+def redriven(due_at: int = ACCEPTED_AT_MS, **fields: Any) -> Write:
     """Return the sweep's write for a row it saw."""
     return redrive(Unfinished(state=state(**fields), due_at=due_at), due_at=NOW_MS)
 
@@ -161,7 +161,9 @@ def test_done_is_taken_from_an_earlier_attempt(attempt: int, item_attempt: int) 
     assert table.items["caller#one"]["attempt"] == {"N": str(item_attempt)}
 
 
-@pytest.mark.parametrize(("attempt", "floor", "taken"), [(0, 1, False), (1, 1, True), (2, 1, True), (9, 10, False), (10, 9, True)])
+@pytest.mark.parametrize(
+    ("attempt", "floor", "taken"), [(0, 1, False), (1, 1, True), (2, 1, True), (9, 10, False), (10, 9, True)]
+)
 def test_done_is_not_taken_below_the_floor(attempt: int, floor: int, *, taken: bool) -> None:
     """A forced redrive asks for a new run: an older one's success doesn't count; numbers compare as numbers."""
     table = table_with(image(attempt=12, floor=floor))

@@ -8,7 +8,7 @@ from dropslot.core.watermark import Entry, Watermark
 
 @given(st.lists(st.integers(-1, 30)))
 def test_the_position_is_the_end_of_the_resolved_beginning(steps: list[int]) -> None:
-    """Given records opened (-1) and resolved (n: the n-th, perhaps twice) in any order, then no unresolved is passed."""
+    """Given records opened (-1) and resolved (n: the n-th, perhaps twice), then no unresolved one is passed."""
     watermark = Watermark()
     entries: list[Entry] = []
     resolved: set[int] = set()

@@ -92,7 +92,7 @@ async def test_results_go_to_whom_they_belong() -> None:
     assert results == [WriteResult.APPLIED, WriteResult.TOO_LARGE, WriteResult.INVALID, WriteResult.REFUSED]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.integers(0, 11), min_size=1, max_size=80),
     st.lists(st.sampled_from(["ok", "ok", "raise", "lost", "retry"]), max_size=40),
@@ -149,6 +149,32 @@ def test_nothing_is_lost_and_order_is_kept_under_faults(  # noqa: C901 - one sto
         last_of_each = list(dict.fromkeys(numbers))
         assert last_of_each == [number for number, other in enumerate(ids) if other == index]
         assert numbers == sorted(numbers), "a repeat came after a later write of its id"
+
+
+@asynchronous
+async def test_a_write_made_as_the_last_flushes_end_is_sent() -> None:
+    """Given two batches answered at the same moment, when one's writer writes again at once, then that is answered."""
+    setting = Setting(3)
+    answer = asyncio.Event()
+
+    async def wait() -> None:
+        await answer.wait()
+
+    setting.requests.before_answer = wait
+
+    async def twice() -> list[WriteResult]:
+        return [await setting.writer.write(note("0", 1)), await setting.writer.write(note("1", 1))]
+
+    first = asyncio.create_task(twice())
+    await settle()
+    second = asyncio.create_task(setting.writer.write(note("2", 1)))
+    await settle()
+    assert len(setting.requests.batches) == 2
+    answer.set()
+    await settle()
+    assert first.done()
+    assert await first == [WriteResult.APPLIED] * 2
+    assert await second is WriteResult.APPLIED
 
 
 @asynchronous

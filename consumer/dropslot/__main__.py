@@ -1,0 +1,5 @@
+"""`python -m dropslot` is the command line."""
+
+from dropslot.cli import main
+
+main()

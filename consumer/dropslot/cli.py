@@ -1,0 +1,134 @@
+"""The command line: reads options, calls what does the work, turns errors into lines and exit codes."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from dropslot.core.errors import ConfigurationError, DropslotError
+
+#: Exit codes: 0 all well, 1 what was asked for failed, 2 wrong usage or configuration.
+EXIT_FAILED, EXIT_USAGE = 1, 2
+
+app = typer.Typer(
+    help="Durable fire-and-forget request processing on AWS.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Persist = Annotated[Path | None, typer.Option(help="Keep tables and stream in this folder between runs.")]
+Shards = Annotated[int, typer.Option(min=1, max=16, help="Shards of the stream, when it is created.")]
+Handler = Annotated[
+    str | None,
+    typer.Option(help="module:function, or type=module:function separated by commas. [default: $DROPSLOT_HANDLER]"),
+]
+ReadyFile = Annotated[
+    Path | None, typer.Option(help="Write URL, endpoints and process ids here (JSON) once all is up.")
+]
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except ConfigurationError as wrong:
+        for fault in wrong.faults:
+            _complain(fault)
+        sys.exit(EXIT_USAGE)
+    except DropslotError as wrong:
+        _complain(str(wrong))
+        sys.exit(EXIT_FAILED)
+
+
+@app.command()
+def up(
+    persist: Persist = None,
+    shards: Shards = 1,
+    handler: Handler = None,
+    ready_file: ReadyFile = None,
+    port: Annotated[int | None, typer.Option(help="Port of the API. [default: a free one]")] = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Restart the shard processes when a file beside the handler changes.")
+    ] = False,
+) -> None:
+    """Start the whole pipeline on this machine, on loopback, until Ctrl-C.
+
+    Example: dropslot up --handler app.handler:handle --reload
+    """
+    from dropslot.local.options import StackOptions  # noqa: PLC0415 - the local stack is an extra
+    from dropslot.local.up import run_up  # noqa: PLC0415
+
+    options = StackOptions(
+        persist=persist, shards=shards, handler=handler, ready_file=ready_file, port=port, reload=reload
+    )
+    raise typer.Exit(run_up(options, Console()))
+
+
+@app.command()
+def demo(
+    shards: Shards = 1,
+    persist: Persist = None,
+    ready_file: ReadyFile = None,
+    require: Annotated[str | None, typer.Option(help="Fail unless this engine ran every request: kcl.")] = None,
+) -> None:
+    """Send real requests through the local pipeline and show what became of each.
+
+    In a terminal the stack then stays up until Ctrl-C; without one it ends. Exit code 0: every request ended as it
+    had to.
+
+    Example: dropslot demo --require kcl
+    """
+    from dropslot.demo.run import ENGINES, HANDLERS, run_demo  # noqa: PLC0415 - the local stack is an extra
+    from dropslot.local.options import StackOptions  # noqa: PLC0415
+
+    if require is not None and require not in ENGINES:
+        raise ConfigurationError(f"--require {require}: no such engine; there is {', '.join(ENGINES)}")
+    options = StackOptions(persist=persist, shards=shards, handler=HANDLERS, ready_file=ready_file)
+    raise typer.Exit(run_demo(options, Console(), require=require, stay=sys.stdin.isatty() and sys.stdout.isatty()))
+
+
+@app.command()
+def consume() -> None:
+    """Run the consumer: the KCL daemon, a process for each shard, and the sweep.
+
+    Settings come from variables named DROPSLOT_ and a setting; docs/settings.md lists them. Log lines are JSON, on
+    stderr. SIGTERM lets work in flight finish, checkpoints and ends with 0.
+
+    Example: DROPSLOT_HANDLER=app.handler:handle dropslot consume
+    """
+    from dropslot.adapters import logs  # noqa: PLC0415 - `dropslot --help` needs none of it
+    from dropslot.runtimes.kcl.supervisor import consume as run  # noqa: PLC0415
+    from dropslot.runtimes.preflight import check_handlers  # noqa: PLC0415
+    from dropslot.settings import Settings  # noqa: PLC0415
+
+    settings = Settings.from_env(os.environ)
+    logs.configure(settings.log_level, sys.stderr)
+    check_handlers(os.environ)
+    raise typer.Exit(run(settings, os.environ))
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what this machine lacks, and the command that gets it. Exit code 1 when something is missing.
+
+    Example: dropslot doctor --json
+    """
+    from dropslot.local.doctor import as_dict, examine, print_checks  # noqa: PLC0415 - the local stack is an extra
+
+    checks = examine(os.environ, Path.cwd())
+    if as_json:
+        print(json.dumps([as_dict(check) for check in checks], indent=2))  # noqa: T201
+    else:
+        print_checks(checks, Console())
+    raise typer.Exit(0 if all(check.healthy for check in checks) else EXIT_FAILED)
+
+
+def _complain(sentence: str) -> None:
+    Console(stderr=True).print(f"dropslot: {sentence}", highlight=False, markup=False, soft_wrap=True)

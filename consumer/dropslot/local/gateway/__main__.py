@@ -1,0 +1,90 @@
+"""The gateway as a process of its own: `python -m dropslot.local.gateway --dynamodb-endpoint URL`."""
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from dropslot.api.loader import load
+from dropslot.api.settings import ApiSettings
+from dropslot.core.errors import ConfigurationError
+from dropslot.local.gateway import log
+from dropslot.local.gateway.app import create_app
+
+_LOG = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT.
+
+    Returns:
+        The process's exit code: 0 after a signal, 2 when the settings are wrong, 1 when the port can't be had.
+    """
+    options = _parser().parse_args(arguments)
+    log.configure(options.log_level)
+    try:
+        app = create_app(_document(options), dynamodb_endpoint=options.dynamodb_endpoint)
+    except ConfigurationError as error:
+        for fault in error.faults:
+            _LOG.error("configuration_error: %s", fault)
+        return 2
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((options.host, options.port))
+        # Before the log line says so: whoever reads it may connect at once.
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        _LOG.error("port_unavailable: %s", error.strerror)
+        return 1
+    # After it has shut down, the server raises the signal again for whoever else listens; nobody else does.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )
+    )
+    _LOG.info("listening", extra={"url": f"http://{options.host}:{listener.getsockname()[1]}"})
+    with listener:
+        asyncio.run(server.serve(sockets=[listener]))
+    _LOG.info("stopped")
+    return 0
+
+
+def _document(options: argparse.Namespace) -> dict[str, Any]:
+    if options.openapi is not None:
+        document: dict[str, Any] = json.loads(options.openapi.read_text(encoding="utf-8"))
+        return document
+    return load(ApiSettings.load(options.config), table=options.table, region=options.region)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dropslot-gateway", description=__doc__)
+    parser.add_argument("--dynamodb-endpoint", required=True, help="URL of DynamoDB Local")
+    parser.add_argument("--config", type=Path, default=Path("dropslot.toml"), help="what the API accepts")
+    parser.add_argument("--openapi", type=Path, help="serve this rendered document (JSON) instead of --config")
+    parser.add_argument("--table", default="requests", help="table of requests, for --config")
+    parser.add_argument("--region", default="us-east-1", help="region the calls are signed for, for --config")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one and logs it")
+    parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

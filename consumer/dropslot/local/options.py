@@ -1,0 +1,55 @@
+"""What can be chosen about a local stack."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from dropslot.local.clients import REGION
+from dropslot.local.relay.faults import Faults
+
+CONSUME: Final = (sys.executable, "-m", "dropslot", "consume")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackOptions:
+    """The choices; every default is what `dropslot up` does without flags.
+
+    Args:
+        persist: folder that keeps tables, stream and positions between runs; None keeps them in memory.
+        shards: how many shards the stream gets when it is created.
+        handler: as of the setting DROPSLOT_HANDLER; None leaves it to the environment.
+        config: the API's configuration file; None takes `dropslot.toml` of the current folder, if there is one.
+        port: loopback port of the API; None takes a free one.
+        ready_file: file that is written once all is up, and removed at the end.
+        reload: replace the shard processes when a file beside the handler changes.
+        consumer_env: further environment variables of the consumer, such as its settings.
+        consumer_command: the consumer; it keeps the files of `dropslot consume` in `DROPSLOT_STATE_DIR`.
+        faults: what the relay does wrong on purpose.
+        expire_every_seconds: pause between two deletions of expired items.
+        log_dir: folder of the log files; None is `logs` under `persist`, or `.dropslot/logs` here.
+        table: name of the table.
+        stream: name of the stream.
+        application: name of the consumer's KCL application.
+        region: AWS region that everything claims to be in.
+        start_timeout_seconds: how long each process has to come up.
+    """
+
+    persist: Path | None = None
+    shards: int = 1
+    handler: str | None = None
+    config: Path | None = None
+    port: int | None = None
+    ready_file: Path | None = None
+    reload: bool = False
+    consumer_env: Mapping[str, str] = field(default_factory=dict)
+    consumer_command: tuple[str, ...] = CONSUME
+    faults: Faults = field(default_factory=Faults)
+    expire_every_seconds: float = 30.0
+    log_dir: Path | None = None
+    table: str = "requests"
+    stream: str = "requests"
+    application: str = "dropslot"
+    region: str = REGION
+    start_timeout_seconds: float = 90.0

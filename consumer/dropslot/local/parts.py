@@ -1,0 +1,85 @@
+"""Where the programs are that the local stack runs but doesn't bring: Java, Node and two npm packages."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from dropslot.core.errors import ConfigurationError
+
+_DYNAMODB: Final = "amplify-dynamodb-simulator"
+_KINESIS: Final = "kinesis-local"
+_EMULATOR: Final = "emulator"
+#: A file that an npm package has when it was installed completely.
+_MUST_HOLD: Final = {_DYNAMODB: f"{_EMULATOR}/DynamoDBLocal.jar", _KINESIS: "main.js"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The programs found.
+
+    Args:
+        java: the Java launcher.
+        node: the Node launcher.
+        dynamodb_dir: folder with DynamoDBLocal.jar and its libraries.
+        kinesis_dir: folder with kinesis-local's main.js.
+    """
+
+    java: Path
+    node: Path
+    dynamodb_dir: Path
+    kinesis_dir: Path
+
+    @classmethod
+    def find(cls, environment: Mapping[str, str], start: Path) -> Self:
+        """Find everything.
+
+        Args:
+            environment: `JAVA_HOME` and `PATH` are read.
+            start: npm packages are looked for in `node_modules` here, in each folder above, then above this file.
+
+        Raises:
+            ConfigurationError: with one sentence for each missing part.
+        """
+        faults: list[str] = []
+        java = find_program("java", environment, environment.get("JAVA_HOME"))
+        if java is None:
+            faults.append("Java is missing (Debian: apt install default-jre-headless, macOS: brew install openjdk)")
+        node = find_program("node", environment, None)
+        if node is None:
+            faults.append("Node is missing (Debian: apt install nodejs npm, macOS: brew install node)")
+        dynamodb_package = find_package(_DYNAMODB, start)
+        if dynamodb_package is None:
+            faults.append("DynamoDB Local is missing (npm package amplify-dynamodb-simulator): run `make setup`")
+        kinesis_dir = find_package(_KINESIS, start)
+        if kinesis_dir is None:
+            faults.append("kinesis-local is missing (npm package kinesis-local): run `make setup`")
+        if java is None or node is None or dynamodb_package is None or kinesis_dir is None:
+            raise ConfigurationError(*faults)
+        return cls(java=java, node=node, dynamodb_dir=dynamodb_package / _EMULATOR, kinesis_dir=kinesis_dir)
+
+
+def find_program(name: str, environment: Mapping[str, str], home: str | None) -> Path | None:
+    """Return a program of `home`/bin or else of the PATH, None if there is none."""
+    if home:
+        candidate = Path(home, "bin", name)
+        if os.access(candidate, os.X_OK):
+            return candidate
+    found = shutil.which(name, path=environment.get("PATH", os.defpath))
+    return Path(found) if found is not None else None
+
+
+def find_package(name: str, start: Path) -> Path | None:
+    """Return an npm package's folder if it is complete; it is looked for as `Parts.find` says.
+
+    Args:
+        name: ``amplify-dynamodb-simulator`` or ``kinesis-local``.
+        start: where to begin.
+    """
+    for folder in (start, *start.parents, *Path(__file__).resolve().parents):
+        candidate = folder / "node_modules" / name
+        if (candidate / _MUST_HOLD[name]).is_file():
+            return candidate
+    return None

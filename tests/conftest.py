@@ -1,0 +1,89 @@
+"""Real servers for all tests: DynamoDB Local and kinesis-local on free loopback ports, started once a session."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dropslot.core.errors import ConfigurationError
+from dropslot.local.clients import dynamodb_client, kinesis_client
+from dropslot.local.servers import running_dynamodb, running_kinesis
+from dropslot.local.tables import ensure_stream, ensure_table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreshTable:
+    """A table of requests that only one test uses.
+
+    Args:
+        name: its name.
+        stream_arn: ARN of its change stream.
+        endpoint: URL of the DynamoDB that has it.
+    """
+
+    name: str
+    stream_arn: str
+    endpoint: str
+
+
+@pytest.fixture(scope="session")
+def dynamodb_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a DynamoDB Local that forgets everything at the end."""
+    with _or_skip(lambda: running_dynamodb(tmp_path_factory.mktemp("dynamodb"), environment=os.environ)) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def kinesis_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a kinesis-local that forgets everything at the end."""
+    with _or_skip(lambda: running_kinesis(tmp_path_factory.mktemp("kinesis"), environment=os.environ)) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def fresh_table(dynamodb_endpoint: str) -> FreshTable:
+    """A new, empty table of requests."""
+    name = f"requests-{uuid.uuid4().hex[:12]}"
+    client = dynamodb_client(dynamodb_endpoint)
+    try:
+        return FreshTable(name=name, stream_arn=ensure_table(client, name), endpoint=dynamodb_endpoint)
+    finally:
+        client.close()
+
+
+@pytest.fixture
+def fresh_stream(kinesis_endpoint: str) -> str:
+    """Name of a new, empty Kinesis stream with two shards."""
+    name = f"requests-{uuid.uuid4().hex[:12]}"
+    client = kinesis_client(kinesis_endpoint)
+    try:
+        ensure_stream(client, name, 2)
+    finally:
+        client.close()
+    return name
+
+
+@contextmanager
+def _or_skip(start: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
+    try:
+        server = start()
+        endpoint = server.__enter__()
+    except ConfigurationError as missing:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(missing))
+    try:
+        yield endpoint
+    finally:
+        server.__exit__(None, None, None)
+
+
+@pytest.fixture
+def work_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is the current one for the test."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

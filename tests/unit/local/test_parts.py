@@ -1,0 +1,51 @@
+"""Finding Java, Node and the npm packages."""
+
+from pathlib import Path
+
+import pytest
+
+from dropslot.core.errors import ConfigurationError
+from dropslot.local.clients import local_environment
+from dropslot.local.parts import Parts, find_program
+
+
+def test_missing_programs_are_all_named(tmp_path: Path) -> None:
+    """Given a PATH without Java and Node, the error says of each how to get it."""
+    with pytest.raises(ConfigurationError) as missing:
+        Parts.find({"PATH": str(tmp_path)}, tmp_path)
+
+    assert any("Java is missing (Debian: apt install" in fault for fault in missing.value.faults)
+    assert any("Node is missing (Debian: apt install" in fault for fault in missing.value.faults)
+
+
+def test_java_home_comes_before_the_path(tmp_path: Path) -> None:
+    """Given JAVA_HOME and another java on the PATH, the former is taken."""
+    for folder in ("home/bin", "path"):
+        program = tmp_path / folder / "java"
+        program.parent.mkdir(parents=True)
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+
+    found = find_program("java", {"PATH": str(tmp_path / "path")}, str(tmp_path / "home"))
+    assert found == tmp_path / "home/bin/java"
+
+
+def test_a_users_aws_settings_are_shut_out() -> None:
+    """Given a profile, a token and a global endpoint, the processes of the stack get none of them."""
+    environment = local_environment(
+        {
+            "AWS_PROFILE": "work",
+            "AWS_SESSION_TOKEN": "t",
+            "AWS_ENDPOINT_URL": "http://x",
+            "PATH": "/bin",
+            "NO_PROXY": "y",
+        },
+        region="us-east-1",
+        dynamodb_endpoint="http://127.0.0.1:1",
+        kinesis_endpoint="http://127.0.0.1:2",
+    )
+
+    assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"} & set(environment)
+    assert environment["AWS_CONFIG_FILE"] == "/dev/null"
+    assert environment["NO_PROXY"] == "y,127.0.0.1"
+    assert environment["PATH"] == "/bin"
