@@ -25,8 +25,9 @@ from dropslot.adapters.counters import MemoryCounters
 from dropslot.adapters.requests.dynamodb import DynamoDBRequests
 from dropslot.core import names
 from dropslot.engine.backoff import Backoff
+from dropslot.engine.options import ShardOptions
 from dropslot.engine.runners import InlineRunner
-from dropslot.engine.shard import Shard, ShardOptions
+from dropslot.engine.shard import Shard
 from dropslot.engine.stream_record import StreamRecord
 from dropslot.local.clients import dynamodb_client
 from dropslot.local.relay.record import change_record

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from dropslot.core.errors import ConfigurationError
 from dropslot.core.policy import DEFAULT_RETRY_SCHEDULE_SECONDS
-from dropslot.engine.shard import ANY_TYPE
+from dropslot.engine.execution import ANY_TYPE
 
 PREFIX: Final = "DROPSLOT_"
 _TARGET: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")

@@ -88,8 +88,8 @@ class _Record(msgspec.Struct, gc=False):
     dynamodb: _Dynamodb
 
 
-#: Epoch milliseconds have 13 digits until the year 2286, which is also as far as a date can be counted on.
-_MAX_DIGITS: Final = 13
+#: The last millisecond that a date can have, in the year 9999; no count gets there either.
+_MAX_WHOLE: Final = 253_402_300_799_999
 
 _record: Final = msgspec.json.Decoder(_Record)
 _new_image: Final = msgspec.json.Decoder(_NewImage)
@@ -173,9 +173,9 @@ def _previous_attempt(image: msgspec.Raw) -> int | None:
 def _whole(number: _N) -> int:
     # DynamoDB prints the numbers we write without sign, exponent or fraction; anything else isn't ours.
     text = number.N
-    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
-        raise ValueError("a number of it is no count and no time")
-    return int(text)
+    if text.isascii() and text.isdigit() and len(text) <= len(str(_MAX_WHOLE)) and int(text) <= _MAX_WHOLE:
+        return int(text)
+    raise ValueError("a number of it is no count and no time")
 
 
 def _safe(wrong: Exception) -> str:

@@ -38,6 +38,7 @@ class State(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         status: one of pending, waiting, failed, done.
         digit: the hex digit that spreads the status over the index.
         settled: an outcome (`ttl` or `error`) is there.
+        starts: how often it was started under suspicion of killing its worker.
     """
 
     id: str
@@ -47,6 +48,7 @@ class State(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     status: str
     digit: str
     settled: bool
+    starts: int = 0
 
 
 class Unfinished(msgspec.Struct, frozen=True, gc=False, kw_only=True):

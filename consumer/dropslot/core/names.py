@@ -20,6 +20,7 @@ LAST_ERROR: Final = "last_error"
 ERROR: Final = "error"
 TTL: Final = "ttl"
 RESULT: Final = "result"
+STARTS: Final = "starts"
 
 #: Value of `encoding` for a body that was stored as base64.
 BASE64: Final = "base64"

@@ -11,6 +11,10 @@ from dropslot.core.transience import is_transient
 
 DEFAULT_RETRY_SCHEDULE_SECONDS: Final = (5.0, 60.0, 300.0, 1_800.0, 7_200.0, 21_600.0, 43_200.0, 86_400.0)
 
+#: A suspect is failed instead of being started for the third time.
+MAX_STARTS: Final = 3
+KILLED_ITS_WORKER: Final = "killed its worker: the process that ran it died, again and again"
+
 #: Pauses between the tries in process; the last one repeats.
 IN_PROCESS_PAUSES_SECONDS: Final = (0.1, 0.4, 1.6)
 

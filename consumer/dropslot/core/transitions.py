@@ -134,7 +134,22 @@ def waiting(state: State, outcome: Waiting, *, now_ms: int) -> Write:
             names.TRIES: state.tries + 1,
             names.LAST_ERROR: cut(outcome.last_error, names.ERROR_MAX_BYTES),
         },
+        # It came to an end, so it is no suspect any more.
+        removes=(names.STARTS,) if state.starts else (),
     )
+
+
+def suspect(state: State, *, now_ms: int) -> Write:
+    """Count a start of a pending request that may have killed the worker before: it stays pending.
+
+    Not done for a request that nobody can have started yet: it costs a write.
+    """
+    return _count_starts("suspect", state, state.starts + 1, now_ms)
+
+
+def clear(state: State, *, now_ms: int) -> Write:
+    """Take a counted start back: the worker stops in order while the request is still running."""
+    return _count_starts("clear", state, state.starts - 1, now_ms)
 
 
 def redrive(row: Unfinished, *, due_at: int) -> Write:
@@ -159,6 +174,15 @@ def redrive(row: Unfinished, *, due_at: int) -> Write:
             **_unfinished(names.PENDING, state.digit, due_at),
             names.ATTEMPT: state.attempt + 1,
         },
+    )
+
+
+def _count_starts(transition: str, state: State, starts: int, now_ms: int) -> Write:
+    return Write(
+        transition=transition,
+        id=state.id,
+        conditions=_this_attempt(state),
+        sets={**_unfinished(names.PENDING, state.digit, now_ms), names.STARTS: starts},
     )
 
 

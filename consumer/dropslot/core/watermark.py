@@ -19,6 +19,8 @@ class Watermark:
     def __init__(self) -> None:
         self._open: deque[Entry] = deque()
         self._position: str | None = None
+        #: How many records have been resolved.
+        self.resolved = 0
 
     def open(self, sequence_number: str) -> Entry:
         """Add the next delivered record."""
@@ -29,6 +31,7 @@ class Watermark:
     def resolve(self, entry: Entry) -> None:
         """Mark a record resolved, and move over every resolved record at the low end."""
         entry.resolved = True
+        self.resolved += 1
         while self._open and self._open[0].resolved:
             self._position = self._open.popleft().sequence_number
 

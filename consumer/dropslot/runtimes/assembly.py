@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from typing import Final
 
 from dropslot.adapters.clock import SystemClock
 from dropslot.adapters.counters import MemoryCounters
@@ -9,11 +10,15 @@ from dropslot.adapters.requests.dynamodb import DynamoDBRequests, make_client
 from dropslot.core.policy import Policy
 from dropslot.engine.backoff import Backoff
 from dropslot.engine.handler import load_handlers
+from dropslot.engine.options import ShardOptions
 from dropslot.engine.runners import make_runner
-from dropslot.engine.shard import Shard, ShardOptions
+from dropslot.engine.shard import Shard
 from dropslot.engine.sweep import Sweep, SweepOptions
 from dropslot.runtimes.threaded import ThreadedShard
 from dropslot.settings import Settings
+
+#: On top of what a handler may take: pauses between its tries, the write of its outcome.
+STALL_MARGIN_SECONDS: Final = 60.0
 
 
 def build_shard_engine(settings: Settings) -> ThreadedShard:
@@ -55,6 +60,7 @@ def build_shard_engine(settings: Settings) -> ThreadedShard:
         counters=counters,
         lost_handlers_max=settings.lost_handlers_max,
         unreachable_limit_seconds=settings.unreachable_limit_seconds,
+        stall_limit_seconds=settings.handler_timeout_seconds * settings.handler_tries + STALL_MARGIN_SECONDS,
     )
 
 

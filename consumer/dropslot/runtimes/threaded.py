@@ -3,7 +3,9 @@
 import asyncio
 import concurrent.futures
 import threading
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from dropslot.adapters.counters import MemoryCounters
@@ -11,6 +13,9 @@ from dropslot.engine.shard import Shard
 from dropslot.engine.stream_record import StreamRecord
 
 T = TypeVar("T")
+
+#: How long the last writes of a stopping process may take.
+STAND_DOWN_SECONDS: Final = 2.0
 
 #: How long a blocking call waits between two calls of its `tick`.
 TICK_SECONDS: Final = 0.5
@@ -23,7 +28,9 @@ class ThreadedShard:
         make_shard: builds the shard, on the loop.
         counters: what the shard counts in.
         lost_handlers_max: handlers that never returned after which the process should be replaced.
-        unreachable_limit_seconds: how long no write may get through before the shard counts as unreachable.
+        unreachable_limit_seconds: how long no call may get through before the shard counts as unreachable.
+        stall_limit_seconds: how long no record may be resolved before the shard counts as stalled.
+        monotonic_seconds: a steady clock.
     """
 
     def __init__(
@@ -33,10 +40,16 @@ class ThreadedShard:
         counters: MemoryCounters,
         lost_handlers_max: int,
         unreachable_limit_seconds: float,
+        stall_limit_seconds: float,
+        monotonic_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._counters = counters
         self._lost_handlers_max = lost_handlers_max
         self._unreachable_limit_seconds = unreachable_limit_seconds
+        self._stall_limit_seconds = stall_limit_seconds
+        self._monotonic_seconds = monotonic_seconds
+        self._resolved_before = 0
+        self._progress_at = monotonic_seconds()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="dropslot-shard", daemon=True)
         self._thread.start()
@@ -73,6 +86,26 @@ class ThreadedShard:
     def abandon(self) -> None:
         """Start nothing more: the lease is lost."""
         self._loop.call_soon_threadsafe(self._shard.abandon)
+
+    def stand_down(self) -> None:
+        """Note that the process ends in order although requests still run; gives the table a moment to take it."""
+
+        async def stand_down() -> None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STAND_DOWN_SECONDS):
+                    await self._shard.stand_down()
+
+        self._call(stand_down(), tick=None)
+
+    @property
+    def stalled(self) -> bool:
+        """Records are open, the table answers, and yet none has been resolved for longer than any handler may take."""
+        resolved = self._shard.resolved
+        now = self._monotonic_seconds()
+        if resolved != self._resolved_before or not self._shard.unresolved or self._shard.failing_seconds():
+            self._resolved_before = resolved
+            self._progress_at = now
+        return now - self._progress_at > self._stall_limit_seconds
 
     @property
     def must_recycle(self) -> bool:

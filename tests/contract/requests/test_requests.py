@@ -14,7 +14,18 @@ from dropslot.adapters.requests.memory import ITEM_MAX_BYTES, MemoryRequests, it
 from dropslot.core import names
 from dropslot.core.item import Unfinished
 from dropslot.core.policy import Done, Failed, Outcome, Waiting
-from dropslot.core.transitions import Absent, AbsentOrAtMost, Condition, Equals, Present, Write, redrive, settle
+from dropslot.core.transitions import (
+    Absent,
+    AbsentOrAtMost,
+    Condition,
+    Equals,
+    Present,
+    Write,
+    clear,
+    redrive,
+    settle,
+    suspect,
+)
 from dropslot.engine.ports import Requests, WriteResult
 from dropslot.local.clients import dynamodb_client
 from dropslot.local.tables import ensure_table
@@ -474,8 +485,9 @@ OUTCOMES: list[Outcome] = [
     Failed("x" * 3_000),
     Waiting('busy\n"', 5_000),
 ]
-STARTS: list[dict[str, str | int | None]] = [
+BEGINNINGS: list[dict[str, str | int | None]] = [
     {},
+    {"starts": 1},
     {"attempt": 2},
     {"floor": 0},
     {"floor": 1},
@@ -493,24 +505,32 @@ STARTS: list[dict[str, str | int | None]] = [
 
 @asynchronous
 async def test_every_transition_makes_the_items_the_twin_makes(table: Table) -> None:
-    """Given every start and every write, then result and item equal those of the twin."""
+    """Given every beginning and every write, then result and item equal those of the twin."""
     twin = MemoryRequests()
-    seen = [
-        Unfinished(state=state(status=status, attempt=attempt), due_at=ACCEPTED_AT_MS)
-        for status, attempt in (("pending", 0), ("waiting", 0), ("pending", 2))
+    now_ms = ACCEPTED_AT_MS + 9
+    rows = [{"status": "pending"}, {"status": "waiting"}, {"status": "pending", "attempt": 2}]
+    moves: list[Callable[[str], Write]] = [
+        *(
+            lambda key, outcome=outcome: settle(state(id=key), outcome, now_ms=now_ms, ttl_seconds=300)
+            for outcome in OUTCOMES
+        ),
+        *(
+            lambda key, row=row: redrive(Unfinished(state=state(id=key, **row), due_at=ACCEPTED_AT_MS), due_at=now_ms)
+            for row in rows
+        ),
+        lambda key: suspect(state(id=key), now_ms=now_ms),
+        lambda key: suspect(state(id=key, starts=1), now_ms=now_ms),
+        lambda key: clear(state(id=key, starts=1), now_ms=now_ms),
+        lambda key: settle(state(id=key, starts=1), Waiting("busy", 5), now_ms=now_ms, ttl_seconds=300),
     ]
     differing = []
-    for number, (start, move) in enumerate(itertools.product(STARTS, [*OUTCOMES, *seen])):
+    for number, (start, (place, move)) in enumerate(itertools.product(BEGINNINGS, enumerate(moves))):
         key = f"caller#{number}"
         item = image(key, **start)
         twin.put(item)
         table.put(item)
-        if isinstance(move, Unfinished):
-            fields = {"status": move.state.status, "attempt": move.state.attempt}
-            write = redrive(Unfinished(state=state(id=key, **fields), due_at=move.due_at), due_at=ACCEPTED_AT_MS + 9)
-        else:
-            write = settle(state(id=key), move, now_ms=ACCEPTED_AT_MS + 9, ttl_seconds=300)
+        write = move(key)
         expected = ((await twin.write([write]))[0], twin.items[key])
         if (await table.write(write), table.get(key)) != expected:
-            differing.append((start, move))
+            differing.append((start, place))
     assert differing == []

@@ -17,8 +17,10 @@ from dropslot.core.policy import Ending, Policy
 from dropslot.core.request import Request
 from dropslot.core.transitions import Write
 from dropslot.engine.backoff import Backoff
+from dropslot.engine.execution import ANY_TYPE
+from dropslot.engine.options import ShardOptions
 from dropslot.engine.ports import Requests, Runner, WriteResult
-from dropslot.engine.shard import ANY_TYPE, Shard, ShardOptions
+from dropslot.engine.shard import Shard
 from dropslot.engine.stream_record import StreamRecord
 from tests.unit.core.images import ACCEPTED_AT_MS, TABLE, Image, image, record
 

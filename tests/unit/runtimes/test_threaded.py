@@ -14,9 +14,11 @@ from dropslot.adapters.clock import SystemClock
 from dropslot.adapters.counters import MemoryCounters
 from dropslot.adapters.requests.memory import MemoryRequests
 from dropslot.engine.backoff import Backoff
+from dropslot.engine.execution import ANY_TYPE
+from dropslot.engine.options import ShardOptions
 from dropslot.engine.ports import Runner
 from dropslot.engine.runners import InlineRunner, LoopRunner, ThreadRunner
-from dropslot.engine.shard import ANY_TYPE, Shard, ShardOptions
+from dropslot.engine.shard import Shard
 from dropslot.engine.stream_record import StreamRecord
 from dropslot.runtimes import threaded
 from dropslot.runtimes.threaded import ThreadedShard
@@ -34,6 +36,7 @@ class Setting:
     def __init__(self) -> None:
         self.table = MemoryRequests()
         self.requests = FlakyRequests(self.table)
+        self.now_seconds = 0.0
         self.counters = MemoryCounters()
         self.shards: list[ThreadedShard] = []
 
@@ -50,7 +53,14 @@ class Setting:
                 options=ShardOptions(table=TABLE, concurrency=concurrency),
             )
 
-        shard = ThreadedShard(make, counters=self.counters, lost_handlers_max=lost_max, unreachable_limit_seconds=limit)
+        shard = ThreadedShard(
+            make,
+            counters=self.counters,
+            lost_handlers_max=lost_max,
+            unreachable_limit_seconds=limit,
+            stall_limit_seconds=90,
+            monotonic_seconds=lambda: self.now_seconds,
+        )
         self.shards.append(shard)
         return shard
 
@@ -199,11 +209,34 @@ def test_a_shard_that_cannot_be_built_is_told_and_leaves_no_thread() -> None:
         raise ValueError("cannot be built")
 
     with pytest.raises(ValueError, match="cannot be built"):
-        ThreadedShard(make, counters=MemoryCounters(), lost_handlers_max=1, unreachable_limit_seconds=1)
+        ThreadedShard(
+            make,
+            counters=MemoryCounters(),
+            lost_handlers_max=1,
+            unreachable_limit_seconds=1,
+            stall_limit_seconds=1,
+        )
     left = set(threading.enumerate()) - before
     for thread in left:
         thread.join(1)
     assert not [thread for thread in left if thread.is_alive()]
+
+
+def test_a_shard_that_resolves_nothing_any_more_is_stalled(setting: Setting) -> None:
+    """Given a record that is never resolved, then after the limit; given none, or progress, then never."""
+    release = threading.Event()
+    shard = setting.shard(ThreadRunner(lambda _: release.wait(), limit_seconds=30))
+    setting.now_seconds = 500
+    assert not shard.stalled, "nothing is open"
+    shard.submit([setting.accept(1)], tick=lambda: None)
+    assert not shard.stalled
+    setting.now_seconds += 90
+    assert not shard.stalled
+    setting.now_seconds += 1
+    assert shard.stalled
+    release.set()
+    assert shard.drain(10, tick=lambda: None)
+    assert not shard.stalled
 
 
 class JustInTime(concurrent.futures.Future[str]):

@@ -19,6 +19,7 @@ STATE_ATTRIBUTES = (
     names.STATUS,
     names.TTL,
     names.ERROR,
+    names.STARTS,
 )
 
 
@@ -34,6 +35,7 @@ def state_from(item: Item) -> State | None:
             status=status,
             digit=digit,
             settled=names.TTL in item or names.ERROR in item,
+            starts=int(item[names.STARTS]["N"]) if names.STARTS in item else 0,
         )
     except (KeyError, ValueError):
         return None

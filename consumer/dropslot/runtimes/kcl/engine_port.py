@@ -22,6 +22,13 @@ class Engine(Protocol):
     def drain(self, timeout_seconds: float, *, tick: Callable[[], None]) -> bool:
         """Wait for work in flight; True if all records taken so far are resolved."""
 
+    def stand_down(self) -> None:
+        """Called when the process is about to end in order although records are unresolved: none is to blame for it."""
+
+    @property
+    def stalled(self) -> bool:
+        """True if nothing moves any more although something should: the process must be replaced from outside."""
+
     def abandon(self) -> None:
         """Start nothing more: another worker has the shard."""
 

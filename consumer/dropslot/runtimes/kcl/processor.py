@@ -32,6 +32,10 @@ class UnresolvedError(DropslotError):
     """Records were not resolved in time before a replacement: only a restart of the lease brings them back."""
 
 
+class StalledError(DropslotError):
+    """Nothing moves any more: only a new process helps, and the count of starts finds out whose fault it was."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handover:
     """What a process image must know that takes over in the middle of a message.
@@ -156,6 +160,8 @@ class Processor:
         engine = self._running_engine()
         if self._channel.hung_up():
             raise ProtocolError("the daemon went away in the middle of a message")
+        if engine.stalled:
+            raise StalledError("no record was resolved for longer than any handler may take")
         if engine.unreachable:
             raise TableUnreachableError("the table could not be reached for too long")
         if self._checkpointer.lease_held:
@@ -194,6 +200,8 @@ class Processor:
     def _shut_down(self) -> None:
         engine = self._running_engine()
         complete = self._drain(engine, self._shutdown_grace_seconds)
+        if not complete:
+            engine.stand_down()
         self._checkpointer.persist(engine.checkpoint)
         self._state = "drained"
         self.beat(force=True)

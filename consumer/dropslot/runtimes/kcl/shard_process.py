@@ -15,7 +15,7 @@ from dropslot.core.errors import ConfigurationError
 from dropslot.runtimes.kcl.checkpointer import TableUnreachableError
 from dropslot.runtimes.kcl.engine_port import Engine
 from dropslot.runtimes.kcl.heartbeat import SHARD_PREFIX, Heartbeat
-from dropslot.runtimes.kcl.processor import Handover, Processor, UnresolvedError
+from dropslot.runtimes.kcl.processor import Handover, Processor, StalledError, UnresolvedError
 from dropslot.runtimes.kcl.protocol import Channel, ProtocolError
 from dropslot.settings import Settings
 
@@ -31,6 +31,7 @@ _ENDINGS: Final[Mapping[type[Exception], tuple[str, int]]] = {
     ProtocolError: ("protocol_violation", EXIT_PROTOCOL),
     TableUnreachableError: ("table_unreachable", EXIT_UNREACHABLE),
     UnresolvedError: ("replacement_given_up", EXIT_UNRESOLVED),
+    StalledError: ("shard_stalled", EXIT_FAILED),
 }
 
 #: Carries a `Handover` through exec. Not named like a setting, which an unknown name of would be refused.
@@ -104,7 +105,7 @@ def run(
     channel.while_waiting(processor.beat)
     try:
         processor.run(_take_handover())
-    except (ProtocolError, TableUnreachableError, UnresolvedError) as ended:
+    except (ProtocolError, TableUnreachableError, UnresolvedError, StalledError) as ended:
         event, code = _ENDINGS[type(ended)]
         # Without a trace: the reason says it all.
         log.log(logging.ERROR, event, extra={"error": str(ended)})

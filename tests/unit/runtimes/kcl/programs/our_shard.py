@@ -25,6 +25,7 @@ class TinyEngine:
         self.checkpoint: str | None = None
         self.must_recycle = False
         self.unreachable = False
+        self.stalled = False
         self._blocked = False
         self._slow: str | None = None
         self._seen = 0
@@ -67,6 +68,9 @@ class TinyEngine:
         if self._blocked:
             time.sleep(min(timeout_seconds, 0.05))
         return not self._blocked
+
+    def stand_down(self) -> None:
+        """Blame nobody."""
 
     def abandon(self) -> None:
         """Note it."""

@@ -1,0 +1,179 @@
+"""Takes one run from its start to its written outcome."""
+
+from collections.abc import Awaitable, Mapping
+from logging import getLogger
+from typing import Final
+
+import msgspec
+
+from dropslot.core.errors import Reject, RetryLater
+from dropslot.core.item import State
+from dropslot.core.policy import (
+    KILLED_ITS_WORKER,
+    MAX_STARTS,
+    Done,
+    Ending,
+    Failed,
+    Outcome,
+    Raised,
+    Returned,
+    Waiting,
+)
+from dropslot.core.request import Request
+from dropslot.core.transitions import clear, settle, suspect
+from dropslot.engine.options import ShardOptions
+from dropslot.engine.ports import Clock, Counters, Runner, WriteResult
+from dropslot.engine.run import Run
+from dropslot.engine.writer import Writer
+
+_log: Final = getLogger(__name__)
+
+#: Key of the runner for types without one of their own.
+ANY_TYPE: Final = "*"
+
+#: What an item that can take no other outcome any more is failed with.
+LAST_RESORT_ERROR: Final = "settled, but the item has no room for its outcome"
+
+
+class Execution:
+    """Calls handlers and writes what comes of it.
+
+    Args:
+        runners: what calls the handler, by type of request, or `ANY_TYPE`.
+        writer: takes the outcomes.
+        clock: time.
+        counters: where events are counted.
+        options: policy and limits.
+    """
+
+    def __init__(
+        self,
+        *,
+        runners: Mapping[str, Runner],
+        writer: Writer,
+        clock: Clock,
+        counters: Counters,
+        options: ShardOptions,
+    ) -> None:
+        self._runners = runners
+        self._writer = writer
+        self._clock = clock
+        self._counters = counters
+        self._options = options
+        self._abandoned = False
+
+    def abandon(self) -> None:
+        """Make no further tries in process."""
+        self._abandoned = True
+
+    async def execute(self, run: Run) -> Ending | None:
+        """Run a request and write its outcome.
+
+        Returns:
+            How the handler ended, None if it wasn't called.
+        """
+        if run.is_suspect and not await self._count_start(run):
+            return None
+        ending = await self._call(run)
+        await self._settle(run, self._judge(run.state, ending))
+        return ending
+
+    async def settle_late(self, state: State, late: Awaitable[Ending]) -> None:
+        """Take the success of a handler that passed its limit, unless the request was settled meanwhile."""
+        ending = await late
+        if isinstance(ending, Returned):
+            outcome = self._options.policy.judge(state, ending)
+            if isinstance(outcome, Done):
+                self._counters.add("late")
+                await self._write(state, outcome)
+
+    async def take_back_start(self, run: Run) -> None:
+        """Uncount a start: the process ends in order, and not because of this request."""
+        await self._writer.write(clear(run.state, now_ms=self._clock.now_ms()))
+
+    async def _count_start(self, run: Run) -> bool:
+        """Count the start of a suspect; False if it must not run."""
+        self._counters.add("suspects")
+        if run.state.starts + 1 >= MAX_STARTS:
+            _log.error("request_killed_its_worker", extra=_about(run.state))
+            await self._settle(run, Failed(KILLED_ITS_WORKER))
+            return False
+        while True:
+            state = run.state
+            result = await self._writer.write(suspect(state, now_ms=self._clock.now_ms()))
+            if result is not WriteResult.REFUSED:
+                # Written, or the item has no room for the count: then it runs uncounted rather than never.
+                run.counted = result is WriteResult.APPLIED
+                run.state = msgspec.structs.replace(run.state, starts=state.starts + run.counted)
+                return True
+            if run.state is state:
+                self._counters.add("superseded")
+                return False
+            # A redrive joined meanwhile: count for the attempt it has made.
+
+    async def _call(self, run: Run) -> Ending:
+        policy = self._options.policy
+        runner = self._runners.get(run.accepted.type) or self._runners.get(ANY_TYPE)
+        if runner is None:
+            # A deployment may be under way, so it waits for its handler instead of failing.
+            return Raised(RetryLater(f"no handler is configured for type {run.accepted.type!r}"))
+        tries = 0
+        while True:
+            try:
+                request = Request.from_accepted(run.accepted, run.state.attempt)
+            except Reject as reject:
+                return Raised(reject)
+            self._counters.add("handler_runs")
+            ending = await runner.call(request)
+            tries += 1
+            pause = policy.pause_before_next_try(ending, tries)
+            if pause is None or self._abandoned:
+                return ending
+            await self._clock.sleep(pause)
+
+    def _judge(self, state: State, ending: Ending) -> Outcome:
+        outcome = self._options.policy.judge(state, ending)
+        if not isinstance(outcome, Done):
+            # The error's text may quote the payload: it goes to the item, its type to the log.
+            kind = type(ending.error).__name__ if isinstance(ending, Raised) else type(ending).__name__
+            event = "request_failed" if isinstance(outcome, Failed) else "request_waiting"
+            _log.warning(event, extra=_about(state) | {"reason": kind})
+        return outcome
+
+    async def _settle(self, run: Run, outcome: Outcome) -> None:
+        """Write an outcome; if the item has no room for it, write less."""
+        if not isinstance(outcome, Done):
+            # A redrive that comes while such a write is under way needs a run of its own: either the write is refused,
+            # or it was made before the redrive. A success settles the later attempt as well.
+            run.joinable = False
+        left: Outcome | None = outcome
+        while left is not None:
+            result = await self._write(run.state, left)
+            if result in {WriteResult.APPLIED, WriteResult.REFUSED}:
+                return
+            _log.warning("outcome_no_room", extra=_about(run.state) | {"why": result.value})
+            left = _smaller(left)
+        self._counters.add("unwritable")
+        _log.error("outcome_unwritable", extra=_about(run.state))
+
+    async def _write(self, state: State, outcome: Outcome) -> WriteResult:
+        write = settle(state, outcome, now_ms=self._clock.now_ms(), ttl_seconds=self._options.ttl_seconds)
+        result = await self._writer.write(write)
+        if result is WriteResult.APPLIED:
+            self._counters.add(write.transition)
+        elif result is WriteResult.REFUSED:
+            self._counters.add("superseded")
+        return result
+
+
+def _about(state: State) -> dict[str, object]:
+    return {"request_id": state.id, "attempt": state.attempt}
+
+
+def _smaller(outcome: Outcome) -> Outcome | None:
+    """Return the next smaller form of an outcome, None after the smallest."""
+    if isinstance(outcome, Done):
+        return Done(None) if outcome.result is not None else None
+    if isinstance(outcome, Failed):
+        return Failed(LAST_RESORT_ERROR) if outcome.error != LAST_RESORT_ERROR else None
+    return Waiting("", outcome.after_ms) if outcome.last_error else None

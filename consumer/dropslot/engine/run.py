@@ -1,0 +1,32 @@
+"""One request under way in a shard."""
+
+from dataclasses import dataclass
+
+from dropslot.core.item import Accepted, State
+from dropslot.core.watermark import Entry
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """A request under way; a redrive that arrives meanwhile can join it.
+
+    Args:
+        accepted: the request.
+        state: as it is run; a redrive that joins moves it to the later attempt.
+        entries: the records that are resolved with it.
+        is_suspect: a worker may have died of it, so its start is counted.
+        counted: its start was counted.
+        joinable: its outcome would count for a later attempt as well.
+    """
+
+    accepted: Accepted
+    state: State
+    entries: list[Entry]
+    is_suspect: bool = False
+    counted: bool = False
+    joinable: bool = True
+
+    def join(self, state: State, entry: Entry) -> None:
+        """Let a redrive's record share this run."""
+        self.state = state
+        self.entries.append(entry)
