@@ -141,15 +141,19 @@ class Policy:
         if isinstance(value, str):  # the original rule: a returned string is the error
             return Failed(value or "no reason given")
         try:
-            result = json.dumps(value, allow_nan=False, separators=(",", ":"))
+            result = _encode(value)
         except Exception as wrong:  # noqa: BLE001 - the classes of a handler's value may do anything when looked at
             return Failed(f"the handler returned a value that is not JSON: {describe(wrong)}")
-        size = len(result)  # json.dumps escapes to ASCII
+        size = len(result)  # all of it is ASCII
         if size > self.result_max_bytes:
             return Failed(
                 f"the handler's result is too large: {size} bytes of JSON, the limit is {self.result_max_bytes}"
             )
         return Done(result)
+
+
+#: Strict, and escaped to ASCII: what is not JSON is the handler's fault, and a character is a byte.
+_encode: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 def next_due_at(state: State, *, now_ms: int, grace_ms: int) -> int:

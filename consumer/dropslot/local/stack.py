@@ -202,8 +202,14 @@ class Stack:
         self._down.add(name)
         self._processes[name].kill()
 
+    def halt(self, name: str) -> int | None:
+        """Stop a process in order and return its exit code; `check` doesn't mind until it is started again."""
+        self._down.add(name)
+        self._processes[name].stop()
+        return self._processes[name].exit_code()
+
     def restart(self, name: str) -> None:
-        """Start a process again on the same port, after `kill` or in place of the running one, and wait until it works.
+        """Start a process again on the same port, after `kill` or `halt` or in place of the running one; wait for it.
 
         Raises:
             LocalStackError: a server without --persist would come back empty.
@@ -211,8 +217,7 @@ class Stack:
         if name in {DYNAMODB, KINESIS} and self._folders.data is None:
             raise LocalStackError(f"{name} keeps its data in memory: only a stack with a persist folder can restart it")
         if name not in self._down:
-            self._down.add(name)
-            self._processes[name].stop()
+            self.halt(name)
         if name == CONSUMER:
             self._plan.clear_consumer_state()
         self._spawn(name)
