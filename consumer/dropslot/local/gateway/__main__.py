@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for fault in error.faults:
             _LOG.error("configuration_error: %s", fault)
         return 2
-    listener = socket.socket()
+    # With the protocol named, asyncio turns Nagle's algorithm off: each answer would else wait 40 ms for an ACK.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((options.host, options.port))
