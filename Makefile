@@ -16,7 +16,7 @@ run: setup ## start the whole pipeline locally, send real requests, show their o
 	@.venv/bin/dropslot demo $(RUN_ARGS)
 
 up: setup ## start the local stack and leave it running
-	@.venv/bin/dropslot up $(UP_ARGS)
+	@.venv/bin/dropslot up --handler orders=app.handler:handle,webhooks=app.webhooks:handle $(UP_ARGS)
 
 test: setup ## run all tests
 	@$(PY) -m pytest $(TEST_ARGS)
@@ -33,8 +33,8 @@ format: setup ## format the code
 bench: setup ## measure CPU per record beside plain boto3
 	@$(PY) -m bench.record_cost
 
-doctor: setup ## say what is missing on this machine, and how to get it
-	@.venv/bin/dropslot doctor
+doctor: ## say what is missing on this machine, and how to get it
+	@if [ -x .venv/bin/dropslot ]; then .venv/bin/dropslot doctor; else scripts/setup && .venv/bin/dropslot doctor; fi
 
 lock: setup ## renew the lock files
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev pyproject.toml -o requirements/dev.txt

@@ -14,6 +14,9 @@ from dropslot.core.errors import ConfigurationError, DropslotError
 #: Exit codes: 0 all well, 1 what was asked for failed, 2 wrong usage or configuration.
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
+#: What the commands of the local stack need beyond the consumer.
+_LOCAL_EXTRA = {"airspeed", "httpx", "jsonschema", "starlette", "uvicorn", "watchfiles", "yaml"}
+
 app = typer.Typer(
     help="Durable fire-and-forget request processing on AWS.",
     add_completion=False,
@@ -36,6 +39,11 @@ def main() -> None:
     """Run the command line."""
     try:
         app()
+    except ModuleNotFoundError as missing:
+        if missing.name not in _LOCAL_EXTRA:
+            raise
+        _complain(f"{missing.name} is missing; the local stack needs an extra: pip install 'dropslot[local]'")
+        sys.exit(EXIT_USAGE)
     except ConfigurationError as wrong:
         for fault in wrong.faults:
             _complain(fault)
@@ -72,7 +80,6 @@ def up(
 @app.command()
 def demo(
     shards: Shards = 1,
-    persist: Persist = None,
     ready_file: ReadyFile = None,
     require: Annotated[str | None, typer.Option(help="Fail unless this engine ran every request: kcl.")] = None,
 ) -> None:
@@ -88,7 +95,7 @@ def demo(
 
     if require is not None and require not in ENGINES:
         raise ConfigurationError(f"--require {require}: no such engine; there is {', '.join(ENGINES)}")
-    options = StackOptions(persist=persist, shards=shards, handler=HANDLERS, ready_file=ready_file)
+    options = StackOptions(shards=shards, handler=HANDLERS, ready_file=ready_file)
     raise typer.Exit(run_demo(options, Console(), require=require, stay=sys.stdin.isatty() and sys.stdout.isatty()))
 
 

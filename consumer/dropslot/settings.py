@@ -25,8 +25,8 @@ class Settings:
         stream: name of the Kinesis stream that carries the table's change records.
         application: name of the KCL application; its lease table has this name.
         region: AWS region of table and stream.
-        execution: ``auto`` runs sync handlers in threads and async ones on a loop; ``inline`` runs them in the shard
-            process's main thread: cheapest for handlers that only compute, but without a time limit.
+        execution: ``auto`` runs sync handlers in threads and async ones on a loop; ``inline`` runs them right in the
+            engine: cheapest for handlers that only compute, but all else waits, and no limit ends them in order.
         concurrency: how many requests one shard runs at once.
         handler_timeout_seconds: how long one call of the handler may take.
         handler_tries: how often a raising handler is called in process before its error counts.

@@ -72,7 +72,10 @@ def load(
             accept.complete(operation, text=type_settings.content_types, binary=type_settings.binary_types)
         path = document["paths"][f"/{name}/{{id}}"] = copy.deepcopy(status_path)
         path["get"]["operationId"] = f"get_{name}"
-        status.complete(path["get"], text=("application/json",), binary=())
+        # A GET has no body, but some clients send the content type of their last one.
+        status.complete(
+            path["get"], text=("application/json", *type_settings.content_types), binary=type_settings.binary_types
+        )
     binary = sorted({media for type_settings in settings.types.values() for media in type_settings.binary_types})
     if binary:
         document["x-amazon-apigateway-binary-media-types"] = binary

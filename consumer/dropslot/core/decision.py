@@ -50,11 +50,17 @@ def decide_present(change: State, present: State | None) -> Decision:
 
 
 def needs_read(
-    *, created_epoch_ms: float, arrived_epoch_ms: float, now_epoch_ms: float, up_since_epoch_ms: float, fresh_ms: float
+    *,
+    attempt: int,
+    created_epoch_ms: float,
+    arrived_epoch_ms: float,
+    now_epoch_ms: float,
+    up_since_epoch_ms: float,
+    fresh_ms: float,
 ) -> bool:
     """Tell whether a record must be checked against the item before its request runs.
 
-    Only a record that is young, and that reached the shard after this process took it, can't have been run by
-    anyone before; every other one may have been.
+    Only a record that is young, that reached the shard after this process took it, and that no redrive made, can't
+    have been run by anyone before. A redrive may have been made while the request ran, and settled since.
     """
-    return arrived_epoch_ms < up_since_epoch_ms or now_epoch_ms - created_epoch_ms > fresh_ms
+    return attempt > 0 or arrived_epoch_ms < up_since_epoch_ms or now_epoch_ms - created_epoch_ms > fresh_ms

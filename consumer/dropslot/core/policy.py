@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Final
 
+from dropslot.core import names
 from dropslot.core.errors import Reject, RetryLater
 from dropslot.core.item import State
 from dropslot.core.transience import is_transient
@@ -45,7 +46,7 @@ class TimedOut:
 
     Args:
         limit_seconds: the limit that passed.
-        late: how it ends after all, if it ever does.
+        late: how it ends after all, if it ever does and wasn't cut off.
     """
 
     limit_seconds: float
@@ -159,9 +160,13 @@ _encode: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 def next_due_at(state: State, *, now_ms: int, grace_ms: int) -> int:
     """Return the `due_at` of a redriven request; plus the grace it is when the sweep would redrive it again.
 
-    It doubles with each attempt, so that a backlog longer than the grace isn't answered by ever more redrives.
+    A waiting request gets no more than the grace. For a pending one it doubles with each redrive that no failure asked
+    for, so that a backlog longer than the grace isn't answered by ever more redrives.
     """
-    return now_ms + grace_ms * ((1 << min(state.attempt, MAX_DOUBLINGS)) - 1)
+    if state.status != names.PENDING:
+        return now_ms
+    overdue = max(0, state.attempt - state.tries)
+    return now_ms + grace_ms * ((1 << min(overdue, MAX_DOUBLINGS)) - 1)
 
 
 def describe(error: BaseException) -> str:

@@ -142,14 +142,19 @@ def waiting(state: State, outcome: Waiting, *, now_ms: int) -> Write:
 def suspect(state: State, *, now_ms: int) -> Write:
     """Count a start of a pending request that may have killed the worker before: it stays pending.
 
-    Not done for a request that nobody can have started yet: it costs a write.
+    Not done for a request that nobody can have started yet: it costs a write. A repeat, after an answer was lost,
+    counts the same start: that is why the present count is no condition.
     """
     return _count_starts("suspect", state, state.starts + 1, now_ms)
 
 
 def clear(state: State, *, now_ms: int) -> Write:
-    """Take a counted start back: the worker stops in order while the request is still running."""
-    return _count_starts("clear", state, state.starts - 1, now_ms)
+    """Take a counted start back: the worker stops in order while the request is still running.
+
+    Only if nobody else has counted meanwhile: another worker that has the request counts for itself.
+    """
+    counted = Equals(names.STARTS, state.starts)
+    return _count_starts("clear", state, max(0, state.starts - 1), now_ms, counted)
 
 
 def redrive(row: Unfinished, *, due_at: int) -> Write:
@@ -177,11 +182,11 @@ def redrive(row: Unfinished, *, due_at: int) -> Write:
     )
 
 
-def _count_starts(transition: str, state: State, starts: int, now_ms: int) -> Write:
+def _count_starts(transition: str, state: State, starts: int, now_ms: int, *conditions: Condition) -> Write:
     return Write(
         transition=transition,
         id=state.id,
-        conditions=_this_attempt(state),
+        conditions=(*_this_attempt(state), *conditions),
         sets={**_unfinished(names.PENDING, state.digit, now_ms), names.STARTS: starts},
     )
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from dropslot.core.item import Accepted, State
 from dropslot.core.watermark import Entry
 
@@ -27,6 +29,6 @@ class Run:
     joinable: bool = True
 
     def join(self, state: State, entry: Entry) -> None:
-        """Let a redrive's record share this run."""
-        self.state = state
+        """Let a redrive's record share this run; starts counted since the redrive stay counted."""
+        self.state = msgspec.structs.replace(state, starts=max(state.starts, self.state.starts))
         self.entries.append(entry)

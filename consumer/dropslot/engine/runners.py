@@ -146,7 +146,8 @@ class LoopRunner:
             return call.ending.result()
         self._loop.call_soon_threadsafe(call.cancel)
         asyncio.get_running_loop().call_later(CANCEL_SECONDS, self._count_if_lost, call.ending)
-        return TimedOut(self._limit_seconds, call.ending)
+        # Without its ending: a handler that was cut off may return as if nothing had happened.
+        return TimedOut(self._limit_seconds)
 
     def close(self) -> None:
         """Stop the loop."""

@@ -22,6 +22,9 @@ from dropslot.engine.writer import Writer
 
 _log: Final = getLogger(__name__)
 
+#: How many different reasons to skip a record are logged; the reasons name fields of foreign data.
+MAX_REASONS: Final = 100
+
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
@@ -80,9 +83,11 @@ class Shard:
         )
         self._up_since_ms = clock.now_ms()
         # The process before had no more than a window full of requests under way, and started them in order: what
-        # lies behind the first window full of pending ones can't have been started.
+        # lies behind the first window full of pending ones can't have been started. Those that were redriven since
+        # weren't under way then, so they don't use it up.
         self._suspects_left = options.concurrency
         self._abandoned = False
+        self._unusable: set[tuple[str, str]] = set()
 
     async def submit(self, records: Sequence[StreamRecord]) -> None:
         """Take delivered records, in order; returns when each is resolved or under way.
@@ -92,16 +97,20 @@ class Shard:
                 beyond `position`.
         """
         to_read: list[_Candidate] = []
+        ids_to_read: set[str] = set()
         for record in records:
             entry = self._watermark.open(record.sequence_number)
             change = self._examine(record, entry)
             if change is None:
                 continue
-            if self._must_read(change, record):
+            # Records of one request keep their order: none runs unread ahead of one that is to be read.
+            if self._must_read(change, record) or change.state.id in ids_to_read:
+                ids_to_read.add(change.state.id)
                 to_read.append(_Candidate(change, entry, self._is_early(record)))
                 if len(to_read) >= self._options.concurrency:
                     await self._read_and_start(to_read)
                     to_read = []
+                    ids_to_read.clear()
             else:
                 await self._start(change.accepted, change.state, entry, known_at_ms=change.created_epoch_ms)
         if to_read:
@@ -161,10 +170,7 @@ class Shard:
         change = parse(record.data, self._options.table)
         if isinstance(change, Unusable):
             self._window.resolve(entry, change.kind)
-            _log.warning(
-                "record_skipped",
-                extra={"kind": change.kind, "why": change.why, "sequence_number": record.sequence_number},
-            )
+            self._note_unusable(change, record)
             return None
         decision = decide(change)
         if decision is Decision.RUN and isinstance(change, Change):
@@ -172,8 +178,17 @@ class Shard:
         self._window.resolve(entry, decision.value)
         return None
 
+    def _note_unusable(self, record: Unusable, delivered: StreamRecord) -> None:
+        """Log the first record of each kind and reason; the counters tell how many there are."""
+        if (record.kind, record.why) in self._unusable or len(self._unusable) >= MAX_REASONS:
+            return
+        self._unusable.add((record.kind, record.why))
+        about = {"kind": record.kind, "why": record.why, "sequence_number": delivered.sequence_number}
+        _log.warning("record_skipped", extra=about)
+
     def _must_read(self, change: Change, record: StreamRecord) -> bool:
         return needs_read(
+            attempt=change.state.attempt,
             created_epoch_ms=change.created_epoch_ms,
             arrived_epoch_ms=record.arrived_epoch_seconds * 1000,
             now_epoch_ms=self._clock.now_ms(),
@@ -194,7 +209,8 @@ class Shard:
             if decision is not Decision.RUN or state is None:
                 self._window.resolve(entry, decision.value)
             elif candidate.early and self._suspects_left > 0:
-                self._suspects_left -= 1
+                if state.attempt == change.state.attempt and not self._window.has_started(state):
+                    self._suspects_left -= 1
                 await self._start_suspect(change.accepted, state, entry, known_at_ms=known_at_ms)
             else:
                 await self._start(change.accepted, state, entry, known_at_ms=known_at_ms)

@@ -45,7 +45,7 @@ class Window:
 
     def takes_over(self, state: State, entry: Entry) -> bool:
         """Tell whether a record needs no run of its own, and see to it: its attempt was started, or can join a run."""
-        if self._seen.covers(state.id, state.accepted_at, state.attempt):
+        if self.has_started(state):
             self.resolve(entry, Decision.DUPLICATE.value)
             return True
         run = self._runs.get((state.id, state.accepted_at))
@@ -56,6 +56,10 @@ class Window:
         run.join(state, entry)
         self._counters.add("joined")
         return True
+
+    def has_started(self, state: State) -> bool:
+        """Tell whether this attempt, or a later one, was started here."""
+        return self._seen.covers(state.id, state.accepted_at, state.attempt)
 
     def start(self, run: Run) -> None:
         """Start a run in the slot that was taken for it."""

@@ -19,8 +19,6 @@ from dropslot.local.parts import find_package
 from dropslot.runtimes.kcl.jars import find_jars, find_java
 
 MINIMUM_PYTHON: Final = (3, 11)
-#: DynamoDB Local's jar is built for Java 17; the KCL daemon alone is content with less.
-MINIMUM_JAVA: Final = 17
 #: The oldest Node that kinesis-local is tried with.
 MINIMUM_NODE: Final = 18
 
@@ -123,8 +121,6 @@ def _boto3() -> str:
 
 def _java(environment: Mapping[str, str]) -> str:
     java = find_java(environment)
-    if java.version < MINIMUM_JAVA:
-        raise _UnusableError(f"{java.executable} is Java {java.version}, {MINIMUM_JAVA} is the oldest that will do")
     return f"{java.version} ({java.executable})"
 
 

@@ -46,7 +46,9 @@ class Parts:
         faults: list[str] = []
         java = find_program("java", environment, environment.get("JAVA_HOME"))
         if java is None:
-            faults.append("Java is missing (Debian: apt install default-jre-headless, macOS: brew install openjdk)")
+            faults.append(
+                "Java is missing (Debian: apt install openjdk-17-jre-headless, macOS: brew install openjdk@17)"
+            )
         node = find_program("node", environment, None)
         if node is None:
             faults.append("Node is missing (Debian: apt install nodejs npm, macOS: brew install node)")

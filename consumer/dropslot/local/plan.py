@@ -9,7 +9,6 @@ from typing import Final
 from dropslot.local.folders import Folders
 from dropslot.local.options import StackOptions
 from dropslot.local.parts import Parts
-from dropslot.local.ports import LOOPBACK
 from dropslot.local.process import ProcessSpec
 from dropslot.local.servers import dynamodb_spec, endpoint, kinesis_spec
 
@@ -105,7 +104,6 @@ class StackPlan:
     def _gateway_arguments(self) -> tuple[str, ...]:
         config = api_config(self.options)
         return (
-            *("--host", LOOPBACK),
             *("--port", str(self.ports["gateway"])),
             *(("--config", str(config)) if config is not None else ()),
             *("--table", self.options.table),
@@ -120,6 +118,7 @@ class StackPlan:
             # kinesis-local is slow at large answers, see relay/sink.py.
             "DROPSLOT_KCL_PROPERTIES": self.environment.get("DROPSLOT_KCL_PROPERTIES", "maxRecords=100"),
             **self.options.consumer_env,
+            "DROPSLOT_REGION": self.options.region,
             "DROPSLOT_TABLE": self.options.table,
             "DROPSLOT_STREAM": self.options.stream,
             "DROPSLOT_APPLICATION": self.options.application,

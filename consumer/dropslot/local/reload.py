@@ -1,10 +1,7 @@
-"""Replaces the shard processes when the handler's files change, and nothing else of the stack."""
+"""Has the consumer replace its shard processes when the handler's files change, and nothing else of the stack."""
 
-import contextlib
-import os
-import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,20 +21,16 @@ def handler_folder(handler: str, current: Path) -> Path:
 
 
 class Reloader:
-    """Watches folders in a thread and tells shard processes to replace themselves. Use as a context manager.
+    """Watches folders in a thread. Use as a context manager.
 
     Args:
         folders: what to watch.
-        shard_pids: asked at each change; those processes get SIGHUP, which they answer by starting anew.
-        on_reload: told how many processes were told.
+        reload: called at each change.
     """
 
-    def __init__(
-        self, folders: set[Path], shard_pids: Callable[[], Mapping[str, int]], on_reload: Callable[[int], None]
-    ) -> None:
+    def __init__(self, folders: set[Path], reload: Callable[[], None]) -> None:
         self._folders = folders
-        self._shard_pids = shard_pids
-        self._on_reload = on_reload
+        self._reload = reload
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="reload", daemon=True)
 
@@ -59,9 +52,4 @@ class Reloader:
             raise_interrupt=False,
         )
         for _ in changes:
-            told = 0
-            for pid in self._shard_pids().values():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGHUP)
-                    told += 1
-            self._on_reload(told)
+            self._reload()

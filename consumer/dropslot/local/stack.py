@@ -1,6 +1,7 @@
 """The local stack: starts the processes in order, watches them, and stops them without leftovers."""
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
@@ -196,6 +197,10 @@ class Stack:
     def shard_pids(self) -> dict[str, int]:
         """Return the process id of each shard's process."""
         return consumer_state.shard_pids(self._plan.consumer_state_dir)
+
+    def reload_handlers(self) -> None:
+        """Have the consumer replace its shard processes, which load the handlers afresh."""
+        os.kill(self._processes[CONSUMER].pid, signal.SIGUSR1)
 
     def kill(self, name: str) -> None:
         """Kill a process and its group, as a crash would; `check` doesn't mind until it is started again."""

@@ -7,19 +7,22 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from dropslot.api.settings import ApiSettings
+from dropslot.core.errors import ConfigurationError
 from dropslot.local.errors import LocalStackError
 from dropslot.local.options import StackOptions
 from dropslot.local.plan import api_config
 from dropslot.local.reload import Reloader, handler_folder
 from dropslot.local.stack import Stack, StackInfo
+from dropslot.runtimes.preflight import check_handlers
 
+_PLAIN: Final[dict[str, Any]] = {"highlight": False, "markup": False, "soft_wrap": True}
 _REFRESH_SECONDS: Final = 0.25
 #: Where there is no terminal, a line of counts appears at most this often, and only when they changed.
 _PLAIN_SECONDS: Final = 5.0
@@ -123,11 +126,17 @@ def _counts_line(counts: dict[str, int]) -> str:
 def _reloader(options: StackOptions, stack: Stack, console: Console) -> Reloader:
     handlers = options.handler if options.handler is not None else os.environ.get("DROPSLOT_HANDLER", _DEFAULT_HANDLER)
     folders = {handler_folder(handler.strip(), Path.cwd()) for handler in handlers.split(",")}
-    return Reloader(
-        folders,
-        stack.shard_pids,
-        lambda count: console.print(f"the handler changed: {count} shard processes start anew", highlight=False),
-    )
+
+    def reload() -> None:
+        try:
+            check_handlers({**os.environ, "DROPSLOT_HANDLER": handlers})
+        except ConfigurationError as wrong:
+            console.print(f"the handler changed, but can't be used, so the old one goes on: {wrong}", **_PLAIN)
+            return
+        console.print("the handler changed: its shard processes start anew", **_PLAIN)
+        stack.reload_handlers()
+
+    return Reloader(folders, reload)
 
 
 def _fail(console: Console, error: Exception) -> int:

@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Final
 
 from dropslot.adapters.clock import SystemClock
@@ -16,6 +18,9 @@ from dropslot.engine.shard import Shard
 from dropslot.engine.sweep import Sweep, SweepOptions
 from dropslot.runtimes.threaded import ThreadedShard
 from dropslot.settings import Settings
+
+#: How often the sweep looks whether it is to stop.
+STOP_LOOK_SECONDS: Final = 0.2
 
 #: On top of what a handler may take: pauses between its tries, the write of its outcome.
 STALL_MARGIN_SECONDS: Final = 60.0
@@ -68,36 +73,45 @@ class ThreadedSweep:
     """The sweep, to be run in a thread of its own.
 
     Args:
-        settings: of the consumer it runs in.
+        make: builds the sweep, and leaves what must be closed after it on the stack.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, make: Callable[[ExitStack], Sweep]) -> None:
+        self._make = make
 
     def run(self, stop: threading.Event) -> None:
-        """Sweep until told to stop."""
+        """Sweep until told to stop.
+
+        Raises:
+            Exception: what went wrong beyond an unreachable table; the caller runs it again.
+        """
         asyncio.run(self._run(stop))
 
     async def _run(self, stop: threading.Event) -> None:
-        requests = DynamoDBRequests(make_client(self._settings.region), self._settings.table)
-        sweep = Sweep(
-            requests=requests,
-            clock=SystemClock(),
-            counters=MemoryCounters(),
-            options=SweepOptions(
-                interval_seconds=self._settings.sweep_interval_seconds,
-                grace_ms=round(self._settings.sweep_grace_seconds * 1000),
-            ),
-        )
-        sweeping = asyncio.create_task(sweep.run())
-        stopping = asyncio.create_task(asyncio.to_thread(stop.wait))
-        await asyncio.wait((sweeping, stopping), return_when=asyncio.FIRST_COMPLETED)
-        sweeping.cancel()
-        requests.close()
-        if sweeping.done() and not sweeping.cancelled():
-            sweeping.result()
+        with ExitStack() as leaving:
+            sweeping = asyncio.create_task(self._make(leaving).run())
+            leaving.callback(sweeping.cancel)
+            # Looked at, not waited for in a thread: that thread would keep a sweep that failed from ending.
+            while not stop.is_set() and not sweeping.done():
+                await asyncio.wait((sweeping,), timeout=STOP_LOOK_SECONDS)
+            if sweeping.done():
+                sweeping.result()
 
 
 def build_sweep(settings: Settings) -> ThreadedSweep:
     """Return the sweep of a consumer."""
-    return ThreadedSweep(settings)
+
+    def make(leaving: ExitStack) -> Sweep:
+        requests = DynamoDBRequests(make_client(settings.region), settings.table)
+        leaving.callback(requests.close)
+        return Sweep(
+            requests=requests,
+            clock=SystemClock(),
+            counters=MemoryCounters(),
+            options=SweepOptions(
+                interval_seconds=settings.sweep_interval_seconds,
+                grace_ms=round(settings.sweep_grace_seconds * 1000),
+            ),
+        )
+
+    return ThreadedSweep(make)

@@ -28,7 +28,7 @@ def main() -> None:
 
 _SHARD = """
 import signal, sys, time
-signal.signal(signal.SIGHUP, lambda *_: print("told to start anew", flush=True))
+signal.signal(signal.SIGUSR1, lambda *_: print("told to start anew", flush=True))
 while True:
     time.sleep(60)
 """

@@ -92,6 +92,7 @@ def test_only_what_is_young_and_arrived_since_the_start_runs_unread(
     """Every other record may have been run by somebody before."""
     assert (
         needs_read(
+            attempt=0,
             created_epoch_ms=created,
             arrived_epoch_ms=arrived,
             now_epoch_ms=now,
@@ -100,6 +101,12 @@ def test_only_what_is_young_and_arrived_since_the_start_runs_unread(
         )
         is expected
     )
+
+
+def test_a_redrive_is_always_read() -> None:
+    """However young: the request may have been settled after the sweep redrove it."""
+    young = {"created_epoch_ms": 1_000, "arrived_epoch_ms": 1_100, "now_epoch_ms": 1_200, "up_since_epoch_ms": 500}
+    assert needs_read(attempt=1, fresh_ms=5_000, **young)
 
 
 OUTCOME = st.one_of(

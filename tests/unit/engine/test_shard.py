@@ -267,7 +267,7 @@ async def test_what_waited_long_for_a_slot_is_read_before_it_runs() -> None:
 
 @asynchronous
 async def test_foreign_and_broken_records_are_counted_and_skipped(caplog: pytest.LogCaptureFixture) -> None:
-    """Given what isn't ours between what is, then ours runs, each skip is logged once without its payload."""
+    """Given what isn't ours between what is, then ours runs, each reason is logged once, without a payload."""
     calls: list[tuple[str, int]] = []
     bench = Bench(counting(calls))
     good = bench.accept()
@@ -287,7 +287,7 @@ async def test_foreign_and_broken_records_are_counted_and_skipped(caplog: pytest
     assert calls == [("caller#one", 0)]
     assert (totals["broken"], totals["foreign"], totals["removed"], totals["not_pending"]) == (2, 3, 1, 1)
     skipped = [line for line in caplog.records if line.getMessage() == "record_skipped"]
-    assert len(skipped) == 5
+    assert len(skipped) == len({vars(line)["why"] for line in skipped}) == 4
     assert "secret-4711" not in " ".join(str(vars(line)) for line in caplog.records)
     assert bench.shard.unresolved == 0
 

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import ipaddress
 import json
 import logging
 import signal
@@ -18,6 +19,7 @@ from dropslot.api.settings import ApiSettings
 from dropslot.core.errors import ConfigurationError
 from dropslot.local.gateway import log
 from dropslot.local.gateway.app import create_app
+from dropslot.local.ports import LOOPBACK
 
 _LOG = logging.getLogger(__name__)
 
@@ -74,6 +76,12 @@ def _document(options: argparse.Namespace) -> dict[str, Any]:
     return load(ApiSettings.load(options.config), table=options.table, region=options.region)
 
 
+def _loopback(text: str) -> str:
+    if not ipaddress.ip_address(text).is_loopback:
+        raise argparse.ArgumentTypeError("anybody on the network could use the API: it must be a loopback address")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dropslot-gateway", description=__doc__)
     parser.add_argument("--dynamodb-endpoint", required=True, help="URL of DynamoDB Local")
@@ -81,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--openapi", type=Path, help="serve this rendered document (JSON) instead of --config")
     parser.add_argument("--table", default="requests", help="table of requests, for --config")
     parser.add_argument("--region", default="us-east-1", help="region the calls are signed for, for --config")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--host", type=_loopback, default=LOOPBACK, help="loopback address to listen on")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one and logs it")
     parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     return parser

@@ -95,8 +95,12 @@ class ChangeSource:
     def _read_shard(self, shard_id: str) -> list[Change]:
         try:
             answer = self._client.get_records(ShardIterator=self._iterators[shard_id], Limit=_LIMIT)
+        except (self._client.exceptions.ExpiredIteratorException, self._client.exceptions.TrimmedDataAccessException):
+            # DynamoDB Local calls an iterator of an empty shard trimmed once it has data: take a new one next time.
+            del self._iterators[shard_id]
+            return []
         except ClientError:
-            # Whatever was wrong with the iterator (expired, or from before a restart): take a new one next time.
+            # Whatever else was wrong with it (it is from before a restart, say).
             del self._iterators[shard_id]
             raise
         changes = [

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,15 +14,16 @@ from typing import Final
 
 from dropslot.core.errors import ConfigurationError
 
-#: The oldest Java that the AWS SDK and the local servers both still support.
-MINIMUM_JAVA: Final = 11
+#: The oldest Java that DynamoDB Local runs on; KCL alone would be content with less.
+MINIMUM_JAVA: Final = 17
 _CLIENT: Final = re.compile(r"amazon-kinesis-client-(\d[\w.]*)\.jar")
 _MULTILANG: Final = re.compile(r"amazon-kinesis-client-multilang-(\d[\w.]*)\.jar")
 _JAVA_VERSION: Final = re.compile(r'version "(?:1\.)?(\d+)')
 _JAVA_TIMEOUT_SECONDS: Final = 30.0
 _GET_JARS: Final = "run `make setup`, or set DROPSLOT_KCL_JARS to a folder with them"
 _GET_JAVA: Final = (
-    f"install Java {MINIMUM_JAVA} or newer (Debian: apt install default-jre-headless; macOS: brew install openjdk)"
+    f"install Java {MINIMUM_JAVA} or newer (Debian: apt-get install openjdk-17-jre-headless; "
+    "macOS: brew install openjdk@17)"
 )
 
 
@@ -119,7 +121,20 @@ def find_java(environment: Mapping[str, str]) -> Java:
     return Java(executable=Path(candidate), version=version)
 
 
+def main() -> int:
+    """Check the installed jars; for the set-up scripts."""
+    try:
+        find_jars("")
+    except ConfigurationError as wrong:
+        print(*wrong.faults, sep="\n", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
 def _installed_folder() -> Path:
+    resolved_by_maven = Path(sys.prefix) / "kcl-jars"
+    if resolved_by_maven.is_dir():
+        return resolved_by_maven
     # find_spec doesn't import the package: it costs nothing, and runs none of its code.
     spec = importlib.util.find_spec("amazon_kclpy")
     if spec is None or not spec.submodule_search_locations:
@@ -134,3 +149,7 @@ def _readable(file: Path) -> bool:
             return bool(jar.infolist())
     except (OSError, zipfile.BadZipFile):
         return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

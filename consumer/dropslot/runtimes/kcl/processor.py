@@ -109,14 +109,22 @@ class Processor:
             self._channel.resume(handover.owed)
             self._channel.status()
         try:
-            while (message := self._channel.receive()) is not None:
-                self._handle(message)
-                self._channel.status()
-                self.beat()
-            if self._state == "running" and self._engine is not None:
-                raise ProtocolError("the daemon went away without a goodbye")
+            self._serve()
+        except StalledError:
+            raise  # one of the requests under way is to blame
+        except BaseException:
+            self._stand_down()
+            raise
         finally:
             self._end()
+
+    def _serve(self) -> None:
+        while (message := self._channel.receive()) is not None:
+            self._handle(message)
+            self._channel.status()
+            self.beat()
+        if self._state == "running" and self._engine is not None:
+            raise ProtocolError("the daemon went away without a goodbye")
 
     def beat(self, *, force: bool = False) -> None:
         """Write the heartbeat if it is due."""
@@ -186,6 +194,7 @@ class Processor:
         self._checkpointer.lease_held = False
         if self._engine is not None:
             self._engine.abandon()
+            self._stand_down()
         self._state = "drained"
         log.info("lease_lost", extra={"shard_id": self._shard_id})
 
@@ -201,7 +210,7 @@ class Processor:
         engine = self._running_engine()
         complete = self._drain(engine, self._shutdown_grace_seconds)
         if not complete:
-            engine.stand_down()
+            self._stand_down()
         self._checkpointer.persist(engine.checkpoint)
         self._state = "drained"
         self.beat(force=True)
@@ -229,6 +238,11 @@ class Processor:
         engine.close()
         self._replace(Handover(shard_id=self._shard_id, owed=owed, checkpoint=self._checkpointer.position))
         raise ProtocolError("the process could not be replaced")
+
+    def _stand_down(self) -> None:
+        """Blame nobody who is still under way: the end came from elsewhere, the daemon, the lease or the table."""
+        if self._engine is not None:
+            self._engine.stand_down()
 
     def _running_engine(self) -> Engine:
         if self._engine is None:

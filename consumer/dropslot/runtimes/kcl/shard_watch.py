@@ -33,19 +33,21 @@ class ShardWatch:
 
     Args:
         state_dir: the folder.
-        hung_after_seconds: a process whose last beat is older is killed.
-        now_epoch_seconds: the clock that the heartbeats are written by.
+        hung_after_seconds: a process whose beat hasn't changed for longer is killed.
+        monotonic_seconds: a clock that stands still while the machine is suspended, as the processes do.
     """
 
-    def __init__(self, state_dir: Path, *, hung_after_seconds: float, now_epoch_seconds: Callable[[], float]) -> None:
+    def __init__(self, state_dir: Path, *, hung_after_seconds: float, monotonic_seconds: Callable[[], float]) -> None:
         self._state_dir = state_dir
         self._hung_after_seconds = hung_after_seconds
-        self._now = now_epoch_seconds
+        self._now = monotonic_seconds
+        self._beats: dict[int, tuple[float, float]] = {}
 
     def look(self, daemon: Daemon) -> ShardCensus:
         """Count the shard processes, and kill those that hang."""
         beats = read_shard_beats(self._state_dir)
         alive = [beat for beat in beats if daemon.owns(beat.pid)]
+        self._beats = {beat.pid: self._beats[beat.pid] for beat in alive if beat.pid in self._beats}
         for beat in alive:
             self._kill_if_hung(beat)
         return ShardCensus(
@@ -61,7 +63,12 @@ class ShardWatch:
                 _signal(beat.pid, signal.SIGHUP)
 
     def _kill_if_hung(self, beat: ShardBeat) -> None:
-        silent_seconds = self._now() - beat.beat_epoch_seconds
+        # When it beat is the wall clock's word, which may jump: what counts is how long the word has been the same.
+        before, since = self._beats.get(beat.pid, (None, 0.0))
+        if before != beat.beat_epoch_seconds:
+            since = self._now()
+            self._beats[beat.pid] = (beat.beat_epoch_seconds, since)
+        silent_seconds = self._now() - since
         if silent_seconds > self._hung_after_seconds:
             log.error("shard_process_hung", extra={"shard_id": beat.shard_id, "silent_seconds": round(silent_seconds)})
             _signal(beat.pid, signal.SIGKILL)

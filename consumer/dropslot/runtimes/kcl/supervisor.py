@@ -44,7 +44,7 @@ _STEADY_SECONDS: Final = 60.0
 _LEAVE_SECONDS: Final = 3.0
 #: For the daemon to write its last lines, and to have let go of the lock that makes it the leader of all workers.
 _LAST_WORDS_SECONDS: Final = 1.0
-#: Above the time limit of handlers, since an inline one holds up the beats of its process.
+#: Above what a shard process itself takes for a stall: it is then beyond helping itself.
 _HUNG_MARGIN_SECONDS: Final = 60.0
 _CLIENTS: Final = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2})
 
@@ -135,7 +135,7 @@ class Supervisor:
         self._watch = ShardWatch(
             self._folder,
             hung_after_seconds=settings.handler_timeout_seconds * settings.handler_tries + _HUNG_MARGIN_SECONDS,
-            now_epoch_seconds=time.time,
+            monotonic_seconds=time.monotonic,
         )
         self._state = "starting"
         self._daemon: Daemon | None = None

@@ -53,14 +53,21 @@ def write_beat(folder: Path, pid: int, *, age_seconds: float = 0.0, state: str =
 
 
 def test_hung_shard_process_is_killed(tmp_path: Path) -> None:
-    """A beat that is too old ends its process; afterwards it counts as lost."""
+    """A beat that stays the same for too long ends its process; afterwards it counts as lost."""
+    clock = {"now": 1000.0}
     daemon = Daemon(["/bin/sleep", "60"], os.environ)
     try:
-        watch = ShardWatch(tmp_path, hung_after_seconds=10, now_epoch_seconds=time.time)
-        write_beat(tmp_path, daemon.pid, age_seconds=5)
+        watch = ShardWatch(tmp_path, hung_after_seconds=10, monotonic_seconds=lambda: clock["now"])
+        write_beat(tmp_path, daemon.pid, age_seconds=5000)  # the wall clock may have jumped
         census = watch.look(daemon)
         assert (census.alive, census.lost, census.busy) == (1, 0, 1)
-        write_beat(tmp_path, daemon.pid, age_seconds=11)
+        clock["now"] += 10
+        watch.look(daemon)
+        write_beat(tmp_path, daemon.pid, age_seconds=4990)
+        watch.look(daemon)
+        clock["now"] += 10
+        assert watch.look(daemon).alive == 1
+        clock["now"] += 1
         watch.look(daemon)
         wait_until(lambda: daemon.exit_code() == -signal.SIGKILL)
         assert watch.look(daemon).lost == 1
@@ -73,7 +80,7 @@ def test_process_of_another_is_never_killed(tmp_path: Path) -> None:
     daemon = Daemon(["/bin/sleep", "60"], os.environ)
     try:
         write_beat(tmp_path, os.getpid(), age_seconds=1000)
-        watch = ShardWatch(tmp_path, hung_after_seconds=10, now_epoch_seconds=time.time)
+        watch = ShardWatch(tmp_path, hung_after_seconds=10, monotonic_seconds=time.monotonic)
         watch.reload(daemon)
         assert watch.look(daemon).lost == 1
     finally:

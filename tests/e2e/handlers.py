@@ -1,0 +1,165 @@
+"""Handlers of the stack under test: they note each run and then do what the request's body asks for."""
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from dropslot import Reject, Request, RetryLater
+
+#: Variable with the path of the file that gets a line for each run.
+RUN_LOG: Final = "E2E_RUN_LOG"
+#: The most bytes of JSON a result may have.
+RESULT_MAX_BYTES: Final = 16_384
+#: Longer than any test: a handler that sleeps for this has hung.
+FOR_EVER_SECONDS: Final = 3600.0
+
+
+def digest(request: Request) -> dict[str, Any]:
+    """Tell what arrived, as a digest."""
+    _note(request)
+    data = request.body if isinstance(request.body, bytes) else request.body.encode()
+    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "kind": type(request.body).__name__}
+
+
+def large(request: Request) -> list[str]:
+    """Wait once, with the largest error, then return the largest result, in what grows most when it is escaped."""
+    _note(request)
+    if request.attempt == 0:
+        raise RetryLater("\x01" * 4096, after_seconds=0)
+    return largest_result()
+
+
+def largest_result() -> list[str]:
+    """Return a value whose JSON has exactly `RESULT_MAX_BYTES` bytes."""
+    return ["\\" * ((RESULT_MAX_BYTES - len('[""]')) // 2)]
+
+
+def task(request: Request) -> Any:
+    """Do what the body's `do` names."""
+    _note(request)
+    body = request.json()
+    return _TASKS[body["do"]](request, body)
+
+
+async def async_task(request: Request) -> Any:
+    """Do what the body's `do` names, as a coroutine."""
+    _note(request)
+    body = request.json()
+    match body["do"]:
+        case "hang":
+            await asyncio.sleep(FOR_EVER_SECONDS)
+        case "ignore_cancel":
+            # Returns, but only because it was cancelled at its limit.
+            try:
+                await asyncio.sleep(FOR_EVER_SECONDS)
+            except asyncio.CancelledError:
+                return {"cancelled": True}
+        case "cancelled":
+            raise asyncio.CancelledError
+        case "exit":
+            sys.exit(3)
+        case "raise":
+            raise ValueError("no such dish")
+    return {"value": body.get("value")}
+
+
+class ShyError(Exception):
+    """An error whose message can't be had."""
+
+    def __str__(self) -> str:
+        """Fail."""
+        raise RuntimeError("no")
+
+
+def _raise(error: BaseException) -> Any:
+    raise error
+
+
+def _flaky(request: Request, body: dict[str, Any]) -> dict[str, int]:
+    runs = Path(os.environ[RUN_LOG]).read_text().count(json.dumps(request.id))
+    if runs <= body["failures"]:
+        raise ConnectionError("the kitchen doesn't answer")
+    return {"runs": runs}
+
+
+def _late(request: Request, body: dict[str, Any]) -> dict[str, int]:
+    if request.attempt == 0:
+        time.sleep(body["seconds"])
+    return {"attempt": request.attempt}
+
+
+def _retry_later(request: Request, body: dict[str, Any]) -> dict[str, int]:
+    if request.attempt < body["times"]:
+        raise RetryLater("the kitchen is closed", after_seconds=body.get("seconds"))
+    return {"attempt": request.attempt}
+
+
+def _noise(request: Request, _: dict[str, Any]) -> dict[str, Any]:
+    """Write everywhere a handler may write to, in the shape of the daemon's protocol, and read what it must not."""
+    noise = json.dumps({"action": "checkpoint", "sequenceNumber": None, "subSequenceNumber": None})
+    print(noise)  # noqa: T201 - what is tested
+    sys.stdout.write(f"{noise}\n")
+    sys.stdout.flush()
+    os.write(1, f"\n{noise}\n".encode())
+    subprocess.run(["echo", noise], check=True)
+    logging.getLogger("app").warning("a line of the handler's own")
+    return {"read": sys.stdin.read()}
+
+
+def _tree(depth: int) -> list[Any]:
+    tree: list[Any] = []
+    for _ in range(depth):
+        tree = [tree]
+    return tree
+
+
+_TASKS: Final[dict[str, Callable[[Request, dict[str, Any]], Any]]] = {
+    "return": lambda _, body: body.get("value"),
+    "raise": lambda _, body: _raise(ValueError(body.get("message", "no such dish"))),
+    "reject": lambda _, body: _raise(Reject(body.get("why", ""))),
+    "shy": lambda *_: _raise(ShyError()),
+    "exit": lambda *_: sys.exit(3),
+    "interrupt": lambda *_: _raise(KeyboardInterrupt()),
+    "stop_iteration": lambda *_: _raise(StopIteration()),
+    "surrogate": lambda *_: _raise(Reject("half a pair: \ud83d")),
+    "surrogate_error": lambda *_: _raise(ValueError("half a pair: \ud83d")),
+    "surrogate_result": lambda *_: ["\ud83d"],
+    "long_error": lambda *_: _raise(Reject("\N{SLICE OF PIZZA}" * 2000)),
+    "nan": lambda *_: {"value": float("nan")},
+    "object": lambda *_: object(),
+    "bytes": lambda *_: b"bytes",
+    "deep": lambda *_: _tree(100_000),
+    "ring": lambda *_: _ring(),
+    "huge_number": lambda *_: 10**5000,
+    "too_large": lambda *_: ["x" * RESULT_MAX_BYTES],
+    "largest": lambda *_: largest_result(),
+    "hang": lambda *_: time.sleep(FOR_EVER_SECONDS),
+    "late": _late,
+    "flaky": _flaky,
+    "retry_later": _retry_later,
+    "noise": _noise,
+}
+
+
+def _ring() -> list[Any]:
+    ring: list[Any] = []
+    ring.append(ring)
+    return ring
+
+
+def _note(request: Request) -> None:
+    # One write to a file opened for appending: lines of several processes never mix.
+    line = json.dumps({"id": request.id, "attempt": request.attempt})
+    file = os.open(os.environ[RUN_LOG], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(file, f"{line}\n".encode())
+    finally:
+        os.close(file)
