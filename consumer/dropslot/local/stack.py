@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -225,6 +225,7 @@ class Stack:
             self.halt(name)
         if name == CONSUMER:
             self._plan.clear_consumer_state()
+            self._shards = ()  # after a reshard only the leases say which are left to read: any will do
         self._spawn(name)
         self._await(name)
 
@@ -264,11 +265,10 @@ class Stack:
             if not waiting:
                 return
             if time.monotonic() > deadline:
-                raise LocalStackError(self._late(waiting))
+                raise LocalStackError(self._late(waiting[0]))
             time.sleep(_POLL_SECONDS)
 
-    def _late(self, waiting: Iterable[str]) -> str:
-        name = next(iter(waiting))
+    def _late(self, name: str) -> str:
         log = self._processes[name].spec.log
         return (
             f"{name} wasn't ready within {self._options.start_timeout_seconds:g} s; its log is {log} and ends with:\n"
@@ -284,7 +284,8 @@ class Stack:
             return is_listening(self._ports[GATEWAY])
         if name == RELAY:
             return self._relay_pid() == self._processes[RELAY].pid
-        return set(self._shards) <= consumer_state.shards_up(self._plan.consumer_state_dir)
+        up = consumer_state.shards_up(self._plan.consumer_state_dir)
+        return bool(up) and up.issuperset(self._shards)
 
     def _relay_pid(self) -> int | None:
         try:

@@ -61,6 +61,8 @@ class ThreadedShard:
 
     def submit(self, records: Sequence[StreamRecord], *, tick: Callable[[], None]) -> None:
         """See `Shard.submit`; calls `tick` now and then while it blocks."""
+        if not self._shard.unresolved:
+            self._progress_at = self._monotonic_seconds()
         self._call(self._shard.submit(records), tick=tick)
 
     @property

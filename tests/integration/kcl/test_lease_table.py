@@ -3,7 +3,7 @@
 import uuid
 
 from dropslot.local.clients import dynamodb_client, kinesis_client
-from dropslot.runtimes.kcl.lease_table import prepare_leases
+from dropslot.runtimes.kcl.lease_table import prepare_leases, release_leadership
 from dropslot.settings import Settings
 
 
@@ -62,3 +62,25 @@ def test_what_cannot_be_prepared_is_left_to_kcl(
     finally:
         dynamodb.close()
         kinesis.close()
+
+
+def test_leadership_of_a_killed_daemon_is_given_up(dynamodb_endpoint: str) -> None:
+    """Only our own, and its absence is no fault."""
+    dynamodb = dynamodb_client(dynamodb_endpoint)
+    application = f"app-{uuid.uuid4().hex[:12]}"
+    settings = Settings.from_env({"DROPSLOT_APPLICATION": application})
+    table = f"{application}-CoordinatorState"
+    try:
+        assert not release_leadership(settings, worker_id="ours", dynamodb=dynamodb), "no table yet"
+        dynamodb.create_table(
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
+        )
+        dynamodb.put_item(TableName=table, Item={"key": {"S": "Leader"}, "ownerName": {"S": "theirs"}})
+        assert not release_leadership(settings, worker_id="ours", dynamodb=dynamodb)
+        assert release_leadership(settings, worker_id="theirs", dynamodb=dynamodb)
+        assert dynamodb.scan(TableName=table)["Items"] == []
+    finally:
+        dynamodb.close()

@@ -23,16 +23,17 @@ def main() -> None:
         beat |= {"checkpoint": None, "counters": {}}
         (state_dir / f"shard-{shard_id}.json").write_text(json.dumps(beat))
     (state_dir / "worker.json").write_text(json.dumps({"pid": os.getpid(), "state": "running"}))
-    signal.sigwait({signal.SIGTERM})
+    while signal.sigwait({signal.SIGTERM, signal.SIGUSR1}) == signal.SIGUSR1:
+        sys.stdout.write("told to start anew\n")
+        sys.stdout.flush()
 
 
 _SHARD = """
-import signal, sys, time
-signal.signal(signal.SIGUSR1, lambda *_: print("told to start anew", flush=True))
+import time
 while True:
     time.sleep(60)
 """
 
 if __name__ == "__main__":
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1})
     main()

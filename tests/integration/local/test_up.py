@@ -100,25 +100,34 @@ def test_a_death_ends_it_with_1(work_dir: Path) -> None:
 
 
 def test_a_change_beside_the_handler_reaches_the_shard_processes(work_dir: Path) -> None:
-    """Given --reload, when the handler's file changes, the shard processes are told, and nothing else restarts."""
+    """Given --reload, when the handler's file changes, the consumer is told, and nothing else restarts.
+
+    A handler that can't be loaded is named, and the old one goes on.
+    """
     handler = work_dir / "app" / "handler.py"
     handler.parent.mkdir()
-    handler.write_text("first = 1\n")
+    handler.write_text("def handle(request): pass\n")
     with _up(work_dir) as process:
         _eventually((work_dir / "ready.json").exists, 60)
         pids = _pids(work_dir)
 
         def told() -> bool:
-            # Written until it is seen: nothing says when the watcher has begun to watch.
-            handler.write_text(f"changed = {time.monotonic()}\n")
             return "told to start anew" in (work_dir / ".dropslot/logs/consumer.log").read_text()
 
+        def named() -> bool:
+            # Written until it is seen: nothing says when the watcher has begun to watch.
+            handler.write_text(f"broken = {time.monotonic()}\n")
+            return "has no function 'handle'" in (work_dir / "output").read_text()
+
+        _eventually(named, 20)
+        assert not told()
+        handler.write_text("def handle(request): return {}\n")
         _eventually(told, 20)
         assert {name for name, pid in pids.items() if not is_running(pid)} == set()
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
 
-    assert "the handler changed: 1 shard process" in (work_dir / "output").read_text()
+    assert "the handler changed: its shard processes start anew" in (work_dir / "output").read_text()
 
 
 def _eventually(condition: Callable[[], bool], timeout_seconds: float) -> None:

@@ -73,6 +73,30 @@ def prepare_leases(settings: Settings, *, worker_id: str, dynamodb: "DynamoDBCli
     return True
 
 
+def release_leadership(settings: Settings, *, worker_id: str, dynamodb: "DynamoDBClient") -> bool:
+    """Give up the leadership that a killed daemon of this worker still holds.
+
+    Only the leader assigns leases, and its lock runs out two minutes after it was killed: until then nobody would read
+    the children of a split shard. To be called while no daemon of this worker runs. Failing is harmless: the lock
+    runs out.
+
+    Returns:
+        True if this worker was the leader.
+    """
+    table = settings.kcl_properties.get("coordinatorStateTableName", f"{settings.application}-CoordinatorState")
+    try:
+        dynamodb.delete_item(
+            TableName=table,
+            Key={"key": {"S": "Leader"}},
+            ConditionExpression="ownerName = :worker_id",
+            ExpressionAttributeValues={":worker_id": {"S": worker_id}},
+        )
+    except (ClientError, BotoCoreError):  # most often: no such table yet, or another worker leads
+        return False
+    log.info("leadership_released")
+    return True
+
+
 def _has_table(dynamodb: "DynamoDBClient", name: str) -> bool:
     try:
         dynamodb.describe_table(TableName=name)

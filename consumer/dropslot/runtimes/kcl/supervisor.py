@@ -19,7 +19,7 @@ from dropslot.core.errors import ConfigurationError
 from dropslot.runtimes.kcl.daemon import Daemon, daemon_command
 from dropslot.runtimes.kcl.heartbeat import WORKER_FILE, Heartbeat
 from dropslot.runtimes.kcl.jars import Jars, Java, find_jars, find_java
-from dropslot.runtimes.kcl.lease_table import prepare_leases
+from dropslot.runtimes.kcl.lease_table import prepare_leases, release_leadership
 from dropslot.runtimes.kcl.properties import (
     build_properties,
     endpoint,
@@ -289,6 +289,7 @@ def _prepare(settings: Settings, environment: Mapping[str, str], name: str) -> N
     dynamodb = session.client("dynamodb", endpoint_url=endpoint(environment, "DYNAMODB"), config=_CLIENTS)
     kinesis = session.client("kinesis", endpoint_url=endpoint(environment, "KINESIS"), config=_CLIENTS)
     try:
+        release_leadership(settings, worker_id=name, dynamodb=dynamodb)
         prepare_leases(settings, worker_id=name, dynamodb=dynamodb, kinesis=kinesis)
     finally:
         dynamodb.close()
