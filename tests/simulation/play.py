@@ -1,0 +1,78 @@
+"""Plays one seed and tells what became of it."""
+
+import gc
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.simulation.history import ViolationError
+from tests.simulation.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What became of a seed.
+
+    Args:
+        seed: the seed.
+        faults: classes of fault that struck.
+        steps: events on the loop.
+        requests: requests accepted.
+        runs: starts of their handlers.
+        redrives: by the sweep.
+        violation: the broken promise; "" if all were kept.
+        lines: the history to show: of the request concerned if a promise was broken, else only on demand.
+    """
+
+    seed: int
+    faults: frozenset[str]
+    steps: int
+    requests: int
+    runs: int
+    redrives: int
+    violation: str
+    lines: tuple[str, ...]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the product from logging what it is made to suffer."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def play(seed: int, *, trace: bool = False) -> Report:
+    """Play one seed.
+
+    Args:
+        seed: which.
+        trace: return the whole history.
+    """
+    world = World(seed, tracing=trace)
+    violation, about = "", ""
+    collecting = gc.isenabled()
+    gc.disable()  # what is left of a killed process must not be woken up at an arbitrary moment
+    try:
+        with quiet():
+            world.run()
+    except ViolationError as broken:
+        violation, about = str(broken), broken.about
+    finally:
+        if collecting:
+            gc.enable()
+    lives = world.checker.lives.values()
+    return Report(
+        seed=seed,
+        faults=frozenset(world.faults.struck),
+        steps=world.loop.steps,
+        requests=len(lives),
+        runs=sum(life.runs for life in lives),
+        redrives=sum(life.redrives for life in lives),
+        violation=violation,
+        lines=tuple(world.history.lines(None if trace else about)) if trace or violation else (),
+    )

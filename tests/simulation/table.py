@@ -1,0 +1,191 @@
+"""The table of requests behind a network: the memory twin, an index that lags, and a port that fails as AWS does."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context
+from typing import Any, Final
+
+from dropslot.adapters.requests.memory import MemoryRequests
+from dropslot.adapters.requests.rows import Item, unfinished_from
+from dropslot.core import names
+from dropslot.core.errors import TransientError
+from dropslot.core.item import State, Unfinished
+from dropslot.core.transitions import Write
+from dropslot.engine.ports import WriteResult
+from tests.simulation.faults import Faults
+from tests.simulation.loop import Loop
+
+#: The network and the table belong to no process: what was sent arrives although its sender died.
+NOBODY: Final = Context()
+
+#: How far the index may lag behind.
+INDEX_LAG_MAX_SECONDS: Final = 20.0
+
+
+class DefectError(Exception):
+    """A fault that no code expects, such as a bug in a library."""
+
+
+class Index:
+    """The index `unfinished`, some time behind the table.
+
+    Args:
+        loop: time.
+        faults: decide about the lag.
+    """
+
+    def __init__(self, loop: Loop, faults: Faults) -> None:
+        self._loop = loop
+        self._faults = faults
+        self._version = 0
+        self._seen: dict[str, int] = {}
+        self._queue_of: dict[str, str] = {}
+        self._rows: dict[str, dict[str, Unfinished]] = {}
+
+    def changed(self, key: str, item: Item | None) -> None:
+        """Take a change of the table, now or later."""
+        self._version += 1
+        row = unfinished_from(item) if item is not None else None
+        queue = item[names.QUEUE]["S"] if item is not None and row is not None else ""
+        if self._faults.strikes("stale_index", 0.5, self._loop.time()):
+            lag = self._faults.uniform(0, INDEX_LAG_MAX_SECONDS)
+            self._loop.call_later(lag, self._apply, key, self._version, queue, row, context=NOBODY)
+        else:
+            self._apply(key, self._version, queue, row)
+
+    def query(self, queue: str, due_before_ms: int, after: Unfinished | None) -> list[Unfinished]:
+        """Return rows in their order."""
+        rows = [row for row in self._rows[queue].values() if row.due_at <= due_before_ms]
+        rows.sort(key=_place)
+        return rows if after is None else [row for row in rows if _place(row) > _place(after)]
+
+    def has(self, queue: str) -> bool:
+        """Tell whether there are rows at all."""
+        return bool(self._rows.get(queue))
+
+    def _apply(self, key: str, version: int, queue: str, row: Unfinished | None) -> None:
+        if version < self._seen.get(key, 0):
+            return
+        self._seen[key] = version
+        before = self._queue_of.pop(key, None)
+        if before is not None:
+            self._rows[before].pop(key, None)
+        if row is not None:
+            self._rows.setdefault(queue, {})[key] = row
+            self._queue_of[key] = queue
+
+
+class Port:
+    """One process's connection to the table.
+
+    Args:
+        loop: time.
+        faults: decide what fails.
+        table: the table itself.
+        index: its index.
+        written: told of each write that reached the table, with its result, before anybody else is.
+    """
+
+    max_batch = 25
+
+    def __init__(
+        self,
+        loop: Loop,
+        faults: Faults,
+        table: MemoryRequests,
+        index: Index,
+        written: Callable[[Write, WriteResult], None],
+    ) -> None:
+        self._loop = loop
+        self._faults = faults
+        self._table = table
+        self._index = index
+        self._written = written
+
+    async def read(self, ids: Sequence[str]) -> Mapping[str, State]:
+        """See `Requests.read`."""
+
+        def read() -> Mapping[str, State]:
+            states: Mapping[str, State] = _result_of(self._table.read(ids))
+            return states
+
+        states: Mapping[str, State] = await self._call(read)
+        return states
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[WriteResult]:
+        """See `Requests.write`."""
+        if len(writes) > self.max_batch or len({write.id for write in writes}) < len(writes):
+            raise ValueError("no valid batch")
+
+        def write_all() -> Sequence[WriteResult]:
+            return [self._write(write) for write in writes]
+
+        results: Sequence[WriteResult] = await self._call(write_all)
+        return results
+
+    async def unfinished(
+        self, queue: str, *, due_before_ms: int, limit: int, after: Unfinished | None = None
+    ) -> Sequence[Unfinished]:
+        """See `Requests.unfinished`."""
+        if not self._index.has(queue):  # most queues are empty, most of the time: no need to travel there
+            if self._faults.outage(self._loop.time()):
+                raise TransientError("out of reach")
+            return []
+        rows: list[Unfinished] = await self._call(lambda: self._index.query(queue, due_before_ms, after)[:limit])
+        return rows
+
+    async def _call(self, act: Callable[[], Any]) -> Any:
+        answer = self._loop.create_future()
+        self._loop.call_later(self._faults.latency(self._loop.time()), self._arrive, answer, act, context=NOBODY)
+        return await answer
+
+    def _arrive(self, answer: "asyncio.Future[Any]", act: Callable[[], Any]) -> None:
+        now, strikes = self._loop.time(), self._faults.strikes
+        if self._faults.outage(now) or strikes("errors", 0.15, now):
+            self._reply(answer, TransientError("out of reach"))
+        elif strikes("defect", 0.01, now):
+            self._reply(answer, DefectError("nobody expected this"))
+        else:
+            result = act()
+            self._reply(answer, TransientError("answer lost") if strikes("lost_answers", 0.15, now) else result)
+
+    def _reply(self, answer: "asyncio.Future[Any]", result: Any) -> None:
+        self._loop.call_later(self._faults.latency(self._loop.time()), _settle, answer, result, context=NOBODY)
+
+    def _write(self, write: Write) -> WriteResult:
+        now, strikes = self._loop.time(), self._faults.strikes
+        if strikes("retries", 0.15, now):
+            if strikes("retries", 0.3, now):  # an internal error tells nothing: it may have been written
+                self._applied(write)
+            return WriteResult.RETRY
+        if strikes("no_room", 0.5, now) and (
+            names.RESULT in write.sets or len(str(write.sets.get(names.LAST_ERROR, ""))) > 0
+        ):
+            return WriteResult.TOO_LARGE
+        return self._applied(write)
+
+    def _applied(self, write: Write) -> WriteResult:
+        result = self._table._write(write)
+        self._written(write, result)
+        return result
+
+
+def _settle(answer: "asyncio.Future[Any]", result: Any) -> None:
+    if answer.done():
+        return
+    if isinstance(result, Exception):
+        answer.set_exception(result)
+    else:
+        answer.set_result(result)
+
+
+def _result_of(coroutine: Any) -> Any:
+    try:
+        coroutine.send(None)
+    except StopIteration as returned:
+        return returned.value
+    raise AssertionError("the twin waits for nothing")
+
+
+def _place(row: Unfinished) -> tuple[int, str]:
+    return row.due_at, row.state.id
