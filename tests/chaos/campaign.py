@@ -1,0 +1,126 @@
+"""A campaign: requests come in while faults strike, then everything must settle and the books must agree."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.chaos.faults import FAULTS, LEAST_UNSETTLED
+from tests.chaos.ledger import Ledger
+from tests.chaos.rig import Rig
+from tests.chaos.stand import running_rig
+from tests.chaos.workload import Task, ordinary
+
+_SETTLE_SECONDS: Final = 300.0
+_LOAD_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strike:
+    """A fault that struck.
+
+    Args:
+        fault: its name.
+        unsettled: how many requests were unsettled when it did.
+    """
+
+    fault: str
+    unsettled: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a campaign came to.
+
+    Args:
+        name: of the campaign.
+        strikes: the faults, in order.
+        ledger: the books.
+        again: requests that the client had to send again.
+        settle_seconds: from the last request that was accepted to the last that was settled.
+        seconds: all of it, without the start of the stack.
+    """
+
+    name: str
+    strikes: Sequence[Strike]
+    ledger: Ledger
+    again: int
+    settle_seconds: float
+    seconds: float
+
+
+def schedule(seed: int, count: int, *, persistent: bool = True) -> list[str]:
+    """Draw faults at random, each kind once before any comes again."""
+    chance = random.Random(seed)
+    kinds = [name for name, fault in FAULTS.items() if persistent or not fault.persistent]
+    drawn: list[str] = []
+    while len(drawn) < count:
+        chance.shuffle(kinds)
+        drawn += kinds
+    return drawn[:count]
+
+
+def run_campaign(
+    name: str,
+    folder: Path,
+    *,
+    faults: Sequence[str],
+    requests: int,
+    seed: int,
+    extra: Sequence[Task] = (),
+    say: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Run one campaign on a stack of its own.
+
+    The requests come in as many portions as there are faults: each portion's backlog is what its fault strikes.
+
+    Args:
+        name: what the report calls it.
+        folder: an empty one.
+        faults: which ones strike, in this order.
+        requests: how many ordinary ones are handed in.
+        seed: decides over requests and over what faults leave open.
+        extra: further requests, handed in first.
+        say: told what happens.
+
+    Raises:
+        AssertionError: a fault struck too few requests, or not everything settled in time.
+    """
+    chance = random.Random(seed)
+    tasks = ordinary(requests, seed)
+    persistent = any(FAULTS[fault].persistent for fault in faults)
+    with running_rig(folder, persistent=persistent) as rig, ThreadPoolExecutor(1) as sender:
+        started = time.monotonic()
+        rig.client.send_all(extra)
+        strikes = []
+        try:
+            for at, fault in enumerate(faults):
+                portion = tasks[at * len(tasks) // len(faults) : (at + 1) * len(tasks) // len(faults)]
+                sending = sender.submit(rig.client.send_all, portion)
+                strikes.append(_strike(rig, fault, sending, chance, say))
+                sending.result()
+        finally:
+            rig.client.give_up()
+        settle_seconds = rig.await_settled(_SETTLE_SECONDS)
+        seconds = time.monotonic() - started
+        rig.stack.check()
+        return Report(
+            name=name,
+            strikes=strikes,
+            ledger=rig.audit(),
+            again=rig.client.again,
+            settle_seconds=settle_seconds,
+            seconds=seconds,
+        )
+
+
+def _strike(rig: Rig, fault: str, sending: "Future[None]", chance: random.Random, say: Callable[[str], None]) -> Strike:
+    unsettled = rig.pile_up(LEAST_UNSETTLED, _LOAD_SECONDS)
+    say(f"{fault} with {unsettled} unsettled, {len(rig.client.accepted)} accepted")
+    FAULTS[fault].strike(rig, chance)
+    if sending.done():
+        sending.result()
+    return Strike(fault=fault, unsettled=unsettled)

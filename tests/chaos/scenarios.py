@@ -1,0 +1,235 @@
+"""Stories with an end of their own: poison, a backlog, a leaky stream, an orderly stop."""
+
+import json
+import random
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dropslot.core import names
+from dropslot.core.policy import KILLED_ITS_WORKER
+from dropslot.local.process import Process, ProcessSpec
+from dropslot.local.relay.faults import Faults, change_name
+from dropslot.local.relay.record import partition_key
+from dropslot.local.stack import CONSUMER
+from tests.chaos import ledger
+from tests.chaos.handlers import runs_by_id
+from tests.chaos.ledger import Ledger
+from tests.chaos.patience import eventually
+from tests.chaos.rig import Rig
+from tests.chaos.stand import running_rig
+from tests.chaos.workload import Task, ordinary, poison
+
+#: What each poison must be failed with.
+POISONS: Final = {
+    "exit": KILLED_ITS_WORKER,
+    "crash": KILLED_ITS_WORKER,
+    "eat": KILLED_ITS_WORKER,
+    "hang": "did not return within 5 s (given up after 3 tries)",
+    "large": "the handler's result is too large",
+}
+_SHORT_GRACE: Final = {"DROPSLOT_SWEEP_GRACE_SECONDS": "11"}
+_SETTLE_SECONDS: Final = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poisoned:
+    """What poison did.
+
+    Args:
+        ledger: the books.
+        restarts: daemons that were started after the first.
+        later_settled_seconds: until all later requests were settled, since the last was accepted.
+        all_settled_seconds: the same for the poison too.
+        runs: of each poison's handler, by deed.
+    """
+
+    ledger: Ledger
+    restarts: int
+    later_settled_seconds: float
+    all_settled_seconds: float
+    runs: dict[str, int]
+
+
+def poisoned(folder: Path, *, deeds: Sequence[str], later: int, seed: int) -> Poisoned:
+    """Hand in one request per deed that harms its process, then ordinary ones."""
+    tasks = [poison(deed, f"poison-{deed}", POISONS[deed]) for deed in deeds]
+    with running_rig(folder) as rig:
+        rig.client.send_all(tasks)
+        after = ordinary(later, seed)
+        rig.client.send_all(after)
+        wanted = {task.item_id for task in after}
+        eventually(lambda: not wanted & rig.open_ids(), _SETTLE_SECONDS, lambda: "later requests don't settle")
+        later_settled_seconds = time.monotonic() - rig.client.last_accepted_at
+        all_settled_seconds = rig.await_settled(_SETTLE_SECONDS)
+        runs = runs_by_id(folder / "runs")
+        return Poisoned(
+            ledger=rig.audit(),
+            restarts=_starts_of_daemon(rig) - 1,
+            later_settled_seconds=later_settled_seconds,
+            all_settled_seconds=all_settled_seconds,
+            runs={deed: len(runs.get(task.item_id, ())) for deed, task in zip(deeds, tasks, strict=True)},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leak:
+    """What a stream that skips records did.
+
+    Args:
+        ledger: the books.
+        skipped: records of pending requests that the relay left out.
+        settle_seconds: from the last accepted to the last settled.
+    """
+
+    ledger: Ledger
+    skipped: int
+    settle_seconds: float
+
+
+def leaking(folder: Path, *, requests: int, rate: float, seed: int) -> Leak:
+    """Hand requests in while the relay leaves out a share of all records."""
+    faults = Faults(skip=rate, seed=seed)
+    with running_rig(folder, relay_faults=faults, settings=_SHORT_GRACE) as rig:
+        rig.client.send_all(ordinary(requests, seed))
+        settle_seconds = rig.await_settled(_SETTLE_SECONDS)
+        rig.await_relayed()
+        feed = list(ledger.read_feed(rig.dynamodb, rig.streams, rig.stack.info.table))
+        skipped = [
+            event for event in feed if faults.fate(change_name(event, partition_key(event["dynamodb"]["Keys"]))).skip
+        ]
+        # By the same dice, thrown again: so the count says which records they were.
+        assert len(skipped) == rig.relay_counters()["skipped"], "the relay's count differs"
+        return Leak(
+            ledger=rig.audit(),
+            skipped=sum(
+                event["dynamodb"]["NewImage"][names.STATUS]["S"].startswith(names.PENDING) for event in skipped
+            ),
+            settle_seconds=settle_seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """What an orderly stop, a backlog and a new start did.
+
+    Args:
+        ledger: the books of all of it.
+        exit_code: of the stopped consumer.
+        unsettled: requests that were unsettled when it was asked to stop.
+        handed_over: requests that were unsettled when it had stopped, those that came in meanwhile among them.
+        repeated: requests settled by then whose handler ran again afterwards.
+        checkpoints_behind: shards whose checkpoint the stop left before the first.
+        stop_seconds: from SIGTERM to its end.
+        takeover_seconds: from the start of the next consumer to the first run of a handler.
+        backlog: requests that came in while nothing consumed.
+        backlog_redrives: redrives of the backlog by the sweep until all was settled.
+        backlog_runs: handler runs of the backlog, per request.
+        backlog_seconds: from the start of the next consumer to the last outcome.
+    """
+
+    ledger: Ledger
+    exit_code: int | None
+    unsettled: int
+    handed_over: int
+    repeated: int
+    checkpoints_behind: int
+    stop_seconds: float
+    takeover_seconds: float
+    backlog: int
+    backlog_redrives: int
+    backlog_runs: float
+    backlog_seconds: float
+
+
+def stopped(folder: Path, *, requests: int, backlog: int, seed: int) -> Stopped:
+    """Stop the consumer in the middle of its work, let requests and the sweep's redrives pile up, start it again."""
+    first, second = ordinary(requests, seed), ordinary(backlog, seed + 1, prefix="b")
+    with running_rig(folder, settings=_SHORT_GRACE) as rig, ThreadPoolExecutor(1) as sender:
+        sending = sender.submit(rig.client.send_all, first)
+        unsettled = rig.pile_up(50, 60)
+        asked = time.monotonic()
+        exit_code = rig.stack.halt(CONSUMER)
+        stop_seconds = time.monotonic() - asked
+        sending.result()
+        runs_before = runs_by_id(folder / "runs")
+        open_before = rig.open_ids()
+        settled_before = {task.item_id for task in first} - open_before
+        behind = sum(checkpoint == "TRIM_HORIZON" for checkpoint in _checkpoints(rig))
+
+        with _sweeping(rig):
+            rig.client.send_all(second)
+            wanted = {task.item_id for task in second}
+            # Until the sweep has had its way with each of them.
+            eventually(lambda: _redrives(rig, wanted) >= backlog, 120, lambda: "the sweep redrove too little")
+        ran = rig.runs()
+        started = time.monotonic()
+        rig.stack.restart(CONSUMER)
+        eventually(lambda: rig.runs() > ran, 120, lambda: "the next consumer ran nothing")
+        takeover_seconds = time.monotonic() - started
+        rig.await_settled(_SETTLE_SECONDS)
+        backlog_seconds = time.monotonic() - started
+        runs = runs_by_id(folder / "runs")
+        return Stopped(
+            ledger=rig.audit(),
+            exit_code=exit_code,
+            unsettled=unsettled,
+            handed_over=len(open_before & rig.client.accepted.keys()),
+            repeated=sum(len(runs.get(each, ())) > len(runs_before.get(each, ())) for each in settled_before),
+            checkpoints_behind=behind,
+            stop_seconds=stop_seconds,
+            takeover_seconds=takeover_seconds,
+            backlog=backlog,
+            backlog_redrives=_redrives(rig, wanted),
+            backlog_runs=sum(len(runs.get(each, ())) for each in wanted) / backlog,
+            backlog_seconds=backlog_seconds,
+        )
+
+
+@contextmanager
+def _sweeping(rig: Rig) -> Iterator[None]:
+    """Run the sweep alone, as the Lambda variant does."""
+    command = (sys.executable, "-m", "tests.chaos.sweeper")
+    spec = ProcessSpec(name="sweeper", command=command, environment=rig.environment, log=rig.folder / "sweeper.log")
+    process = Process.start(spec, rig.guard)
+    try:
+        yield
+        process.check()
+    finally:
+        process.stop()
+
+
+def _redrives(rig: Rig, wanted: set[str]) -> int:
+    return sum(
+        int(item[names.ATTEMPT]["N"])
+        for item in ledger.read_table(rig.dynamodb, rig.stack.info.table)
+        if item[names.ID]["S"] in wanted
+    )
+
+
+def _checkpoints(rig: Rig) -> list[str]:
+    leases = rig.dynamodb.scan(TableName="dropslot", ConsistentRead=True)["Items"]
+    return [lease["checkpoint"]["S"] for lease in leases if "checkpoint" in lease]
+
+
+def _starts_of_daemon(rig: Rig) -> int:
+    lines = (Path(rig.stack.info.logs) / "consumer.log").read_text().splitlines()
+    return sum(json.loads(line).get("event") == "daemon_started" for line in lines if line.startswith("{"))
+
+
+def mixed_poison(seed: int, *, killer: bool) -> list[Task]:
+    """Return poison for a mixed campaign, in an order of chance.
+
+    Args:
+        seed: of the campaign.
+        killer: whether one of them kills its process, which costs three restarts of the daemon.
+    """
+    chance = random.Random(seed)
+    deeds = ["hang", "large", *((chance.choice(("exit", "crash", "eat")),) if killer else ())]
+    chance.shuffle(deeds)
+    return [poison(deed, f"poison-{deed}", POISONS[deed]) for deed in deeds]

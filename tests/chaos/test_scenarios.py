@@ -1,0 +1,58 @@
+"""Poison, a leaky stream, an orderly stop and a backlog on the whole pipeline."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.chaos.scenarios import leaking, poisoned, stopped
+
+Tell = Callable[[object], None]
+
+#: Crashes that one killer costs: the first unsuspected, two as a suspect, and then it is failed.
+_CRASHES = 3
+
+
+def test_poison_is_failed_and_the_rest_goes_on(folder: Path, seed: int, tell: Tell) -> None:
+    """Given requests that kill, exhaust and hang their process, when 200 follow, then all of these settle meanwhile.
+
+    And each poison is failed with a clear error, after few restarts.
+    """
+    deeds = os.environ.get("CHAOS_POISON", "eat,hang,large").split(",")
+    killers = len({"exit", "crash", "eat"} & set(deeds))
+
+    story = poisoned(folder, deeds=deeds, later=200, seed=seed)
+
+    tell(story)
+    story.ledger.assert_clean()
+    assert story.restarts <= _CRASHES * killers
+    assert all(runs <= _CRASHES for deed, runs in story.runs.items() if deed != "hang")
+
+
+def test_what_the_stream_skips_is_swept(folder: Path, seed: int, tell: Tell) -> None:
+    """Given a stream that leaves out 5% of its records, when requests come in, then the sweep brings just those."""
+    story = leaking(folder, requests=300, rate=0.05, seed=seed)
+
+    tell(story)
+    story.ledger.assert_clean()
+    assert story.skipped > 0
+    assert story.ledger.redrives == story.skipped
+    assert story.ledger.runs_per_request == 1
+
+
+def test_an_orderly_stop_hands_over_and_a_backlog_settles(folder: Path, seed: int, tell: Tell) -> None:
+    """Given a consumer in the middle of its work, when it is stopped, then it ends in order and repeats nothing.
+
+    And what piles up meanwhile, redriven by the sweep while nobody consumes, settles with hardly a run too many.
+    """
+    backlog = int(os.environ.get("CHAOS_BACKLOG", "1000"))
+
+    story = stopped(folder, requests=300, backlog=backlog, seed=seed)
+
+    tell(story)
+    story.ledger.assert_clean()
+    assert story.exit_code == 0
+    assert story.unsettled >= 50
+    assert story.repeated == 0
+    assert story.checkpoints_behind == 0
+    assert story.backlog_runs <= 1.05
+    assert backlog <= story.backlog_redrives <= 5 * backlog
