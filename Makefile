@@ -4,7 +4,7 @@ PY := .venv/bin/python
 UV := .venv/bin/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test check format bench doctor lock clean
+.PHONY: help setup run up test chaos simulate check format bench doctor lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -20,6 +20,13 @@ up: setup ## start the local stack and leave it running
 
 test: setup ## run all tests
 	@$(PY) -m pytest $(TEST_ARGS)
+
+chaos: setup ## strike the local stack with every fault: CHAOS_ARGS="--requests 5000 --fault all --seed 7"
+	@$(PY) -m tests.chaos $(or $(CHAOS_ARGS),--requests 500 --fault mixed --seed 7)
+
+SEEDS ?= 100000
+simulate: setup ## play seeds of the simulation: SEEDS=100000
+	@DROPSLOT_SIM_SEEDS=$(SEEDS) $(PY) -m pytest -q -s tests/simulation -k ten_thousand
 
 check: setup ## lint, types, layers
 	@.venv/bin/ruff check --quiet .

@@ -108,13 +108,11 @@ def consume() -> None:
 
     Example: DROPSLOT_HANDLER=app.handler:handle dropslot consume
     """
-    from dropslot.adapters import logs  # noqa: PLC0415 - `dropslot --help` needs none of it
-    from dropslot.runtimes.kcl.supervisor import consume as run  # noqa: PLC0415
+    from dropslot.runtimes.kcl.supervisor import consume as run  # noqa: PLC0415 - `dropslot --help` needs none of it
     from dropslot.runtimes.preflight import check_handlers  # noqa: PLC0415
     from dropslot.settings import Settings  # noqa: PLC0415
 
     settings = Settings.from_env(os.environ)
-    logs.configure(settings.log_level, sys.stderr)
     check_handlers(os.environ)
     raise typer.Exit(run(settings, os.environ))
 
