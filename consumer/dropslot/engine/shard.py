@@ -84,8 +84,8 @@ class Shard:
         self._up_since_ms = clock.now_ms()
         # The process before had no more than a window full of requests under way, and started them in order: what
         # lies behind the first window full of pending ones can't have been started. Those that were redriven since
-        # weren't under way then, so they don't use it up.
-        self._suspects_left = options.concurrency
+        # may have been waiting then, so they have a budget of their own.
+        self._suspects_left = dict.fromkeys(("as delivered", "redriven"), options.concurrency)
         self._abandoned = False
         self._unusable: set[tuple[str, str]] = set()
 
@@ -208,12 +208,18 @@ class Shard:
             decision = decide_present(change.state, state)
             if decision is not Decision.RUN or state is None:
                 self._window.resolve(entry, decision.value)
-            elif candidate.early and self._suspects_left > 0:
-                if state.attempt == change.state.attempt and not self._window.has_started(state):
-                    self._suspects_left -= 1
+            elif candidate.early and self._is_suspect(change.state, state):
                 await self._start_suspect(change.accepted, state, entry, known_at_ms=known_at_ms)
             else:
                 await self._start(change.accepted, state, entry, known_at_ms=known_at_ms)
+
+    def _is_suspect(self, delivered: State, present: State) -> bool:
+        """Tell whether the process before may have started this request, by how many came before it."""
+        kind = "redriven" if present.attempt > delivered.attempt else "as delivered"
+        if self._window.has_started(present) or not self._suspects_left[kind]:
+            return False
+        self._suspects_left[kind] -= 1
+        return True
 
     async def _read(self, ids: list[str]) -> Mapping[str, State]:
         failures = 0

@@ -145,3 +145,16 @@ async def test_a_suspect_that_was_moved_meanwhile_is_left_alone() -> None:
     await bench.run(record)
     assert runner.calls == []
     assert bench.shard.position == record.sequence_number
+
+
+@asynchronous
+async def test_a_backlog_that_the_sweep_redrove_meanwhile_is_not_all_suspect() -> None:
+    """Given a restart with a backlog whose every request was redriven, then again no more than a window is counted."""
+    bench = Bench(returning(), concurrency=4)
+    records = [bench.accept(f"caller#{number}") for number in range(20)]
+    for number in range(20):
+        bench.table.put({**bench.item(f"caller#{number}"), "attempt": {"N": "1"}})
+    await die_and_come_back(bench)
+    await bench.run(*records)
+    assert bench.counters.totals()["suspects"] == 4
+    assert bench.counters.totals()["done"] == 20
