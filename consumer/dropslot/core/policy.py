@@ -117,7 +117,9 @@ class Policy:
         if isinstance(error, Reject):
             return Failed(_message(error) or "no reason given")
         if isinstance(error, RetryLater):
-            return self.later(state, _message(error) or "the handler asked to be run later", error.after_seconds)
+            # A class of the user's may not have called ours to set it.
+            after_seconds = getattr(error, "after_seconds", None)
+            return self.later(state, _message(error) or "the handler asked to be run later", after_seconds)
         if is_transient(error):
             return self.later(state, describe(error))
         return Failed(describe(error))

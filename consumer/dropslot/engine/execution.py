@@ -81,14 +81,13 @@ class Execution:
     async def settle_late(self, state: State, late: Awaitable[Ending]) -> None:
         """Take the success of a handler that passed its limit, unless the request was settled meanwhile."""
         ending = await late
-        if isinstance(ending, Returned):
-            outcome = self._options.policy.judge(state, ending)
-            if isinstance(outcome, Done):
-                self._counters.add("late")
-                await self._write(state, outcome)
+        if isinstance(ending, Returned) and isinstance(outcome := self._judge(state, ending), Done):
+            self._counters.add("late")
+            await self._write(state, outcome)
 
     async def take_back_start(self, run: Run) -> None:
-        """Uncount a start: the process ends in order, and not because of this request."""
+        """Uncount a start, once: the process ends in order, and not because of this request."""
+        run.counted = False
         await self._writer.write(clear(run.state, now_ms=self._clock.now_ms()))
 
     async def _count_start(self, run: Run) -> bool:
@@ -132,7 +131,10 @@ class Execution:
             await self._clock.sleep(pause)
 
     def _judge(self, state: State, ending: Ending) -> Outcome:
-        outcome = self._options.policy.judge(state, ending)
+        try:
+            outcome = self._options.policy.judge(state, ending)
+        except Exception as wrong:  # noqa: BLE001 - a user's classes of errors and values may do anything when looked at
+            outcome = Failed(f"how the handler ended can't be read: {type(wrong).__name__}")
         if not isinstance(outcome, Done):
             # The error's text may quote the payload: it goes to the item, its type to the log.
             kind = type(ending.error).__name__ if isinstance(ending, Raised) else type(ending).__name__

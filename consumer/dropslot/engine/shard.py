@@ -208,12 +208,12 @@ class Shard:
             decision = decide_present(change.state, state)
             if decision is not Decision.RUN or state is None:
                 self._window.resolve(entry, decision.value)
-            elif candidate.early and self._is_suspect(change.state, state):
+            elif state.starts or (candidate.early and self._may_have_started(change.state, state)):
                 await self._start_suspect(change.accepted, state, entry, known_at_ms=known_at_ms)
             else:
                 await self._start(change.accepted, state, entry, known_at_ms=known_at_ms)
 
-    def _is_suspect(self, delivered: State, present: State) -> bool:
+    def _may_have_started(self, delivered: State, present: State) -> bool:
         """Tell whether the process before may have started this request, by how many came before it."""
         kind = "redriven" if present.attempt > delivered.attempt else "as delivered"
         if self._window.has_started(present) or not self._suspects_left[kind]:

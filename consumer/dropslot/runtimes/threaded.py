@@ -5,7 +5,6 @@ import concurrent.futures
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from dropslot.adapters.counters import MemoryCounters
@@ -14,8 +13,8 @@ from dropslot.engine.stream_record import StreamRecord
 
 T = TypeVar("T")
 
-#: How long the last writes of a stopping process may take.
-STAND_DOWN_SECONDS: Final = 2.0
+#: How long the last writes of a stopping process may take, and then its loop.
+LAST_SECONDS: Final = 2.0
 
 #: How long a blocking call waits between two calls of its `tick`.
 TICK_SECONDS: Final = 0.5
@@ -91,13 +90,12 @@ class ThreadedShard:
 
     def stand_down(self) -> None:
         """Note that the process ends in order although requests still run; gives the table a moment to take it."""
-
-        async def stand_down() -> None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(STAND_DOWN_SECONDS):
-                    await self._shard.stand_down()
-
-        self._call(stand_down(), tick=None)
+        # The limit is kept out here: a handler that holds up the loop would hold up a limit on it as well.
+        future = asyncio.run_coroutine_threadsafe(self._shard.stand_down(), self._loop)
+        try:
+            future.result(timeout=LAST_SECONDS)
+        except TimeoutError:
+            future.cancel()
 
     @property
     def stalled(self) -> bool:
@@ -131,7 +129,9 @@ class ThreadedShard:
 
     def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self._thread.join(LAST_SECONDS)
+        if self._thread.is_alive():
+            return  # a handler holds it up, and the process ends anyway
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
 

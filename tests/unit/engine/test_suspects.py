@@ -158,3 +158,40 @@ async def test_a_backlog_that_the_sweep_redrove_meanwhile_is_not_all_suspect() -
     await bench.run(*records)
     assert bench.counters.totals()["suspects"] == 4
     assert bench.counters.totals()["done"] == 20
+
+
+@asynchronous
+async def test_a_counted_request_is_a_suspect_wherever_its_record_comes_from() -> None:
+    """Given a request with a count, whose record arrives long after the start, then it is counted on."""
+    gates = Gates()
+    bench = Bench(ScriptedRunner(gates))
+    record = bench.accept(starts=1)
+    await bench.clock.advance(10)
+    work = asyncio.create_task(bench.shard.submit([record]))
+    await settle()
+    assert starts(bench, "caller#one") == 2
+    gates.end("caller#one", Returned(None))
+    await work
+    await bench.shard.drain()
+
+
+@asynchronous
+async def test_an_error_that_cannot_be_read_fails_its_request_and_nothing_else() -> None:
+    """Given a RetryLater whose delay raises when it is asked for, then its request is failed and the shard goes on."""
+
+    class BusyError(RetryLater):
+        @property
+        def after_seconds(self) -> float:
+            raise KeyError("no such kitchen")
+
+        @after_seconds.setter
+        def after_seconds(self, value: float | None) -> None:
+            """Take it and forget it."""
+
+    async def script(_: Request) -> Ending:
+        return Raised(BusyError())
+
+    bench = Bench(ScriptedRunner(script))
+    await bench.run(bench.accept())
+    assert bench.item()["status"] == {"S": "failed-a"}
+    assert "KeyError" in bench.item()["error"]["S"]

@@ -91,7 +91,10 @@ def release_leadership(settings: Settings, *, worker_id: str, dynamodb: "DynamoD
             ConditionExpression="ownerName = :worker_id",
             ExpressionAttributeValues={":worker_id": {"S": worker_id}},
         )
-    except (ClientError, BotoCoreError):  # most often: no such table yet, or another worker leads
+    except (ClientError, BotoCoreError) as failed:
+        code = failed.response.get("Error", {}).get("Code") if isinstance(failed, ClientError) else None
+        if code not in {"ResourceNotFoundException", "ConditionalCheckFailedException"}:  # no table yet; another leads
+            log.warning("leadership_not_released", extra={"error": f"{type(failed).__name__}: {failed}"})
         return False
     log.info("leadership_released")
     return True

@@ -110,9 +110,8 @@ class Processor:
             self._channel.status()
         try:
             self._serve()
-        except StalledError:
-            raise  # one of the requests under way is to blame
-        except BaseException:
+        except (ProtocolError, TableUnreachableError, UnresolvedError):
+            # After anything else one of the requests under way may be to blame: their counts find out which.
             self._stand_down()
             raise
         finally:
@@ -242,6 +241,7 @@ class Processor:
     def _stand_down(self) -> None:
         """Blame nobody who is still under way: the end came from elsewhere, the daemon, the lease or the table."""
         if self._engine is not None:
+            self._engine.abandon()
             self._engine.stand_down()
 
     def _running_engine(self) -> Engine:

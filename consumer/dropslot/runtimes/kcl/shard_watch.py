@@ -52,7 +52,8 @@ class ShardWatch:
             self._kill_if_hung(beat)
         return ShardCensus(
             alive=len(alive),
-            lost=len(beats) - len(alive),
+            # One that lives but isn't this daemon's belongs to a daemon before, and is about to leave.
+            lost=sum(not _lives(beat.pid) for beat in beats),
             busy=sum(beat.state == "running" for beat in alive),
         )
 
@@ -72,6 +73,16 @@ class ShardWatch:
         if silent_seconds > self._hung_after_seconds:
             log.error("shard_process_hung", extra={"shard_id": beat.shard_id, "silent_seconds": round(silent_seconds)})
             _signal(beat.pid, signal.SIGKILL)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
 
 
 def _signal(pid: int, number: int) -> None:
