@@ -148,7 +148,12 @@ def test_records_of_a_retried_request_in_another_order_change_nothing(healthy: P
     healthy.await_status("tasks", request_id, "waiting")
     feeds = healthy.feeds()
     healthy.outcome("tasks", request_id)
-    redriven, settled = (r for r in healthy.records(feeds) if request_id in r.data.decode())
+
+    def records() -> list[Record]:
+        return [each for each in healthy.records(feeds) if request_id in each.data.decode()]
+
+    eventually(lambda: len(records()) == 2, 10)
+    redriven, settled = records()
     before = healthy.counters()
 
     healthy.inject([settled, redriven, settled])

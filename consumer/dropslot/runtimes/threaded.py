@@ -5,6 +5,7 @@ import concurrent.futures
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from dropslot.adapters.counters import MemoryCounters
@@ -90,12 +91,13 @@ class ThreadedShard:
 
     def stand_down(self) -> None:
         """Note that the process ends in order although requests still run; gives the table a moment to take it."""
-        # The limit is kept out here: a handler that holds up the loop would hold up a limit on it as well.
-        future = asyncio.run_coroutine_threadsafe(self._shard.stand_down(), self._loop)
-        try:
-            future.result(timeout=LAST_SECONDS)
-        except TimeoutError:
-            future.cancel()
+
+        async def stand_down() -> None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_SECONDS):
+                    await self._shard.stand_down()
+
+        self._call(stand_down(), tick=None)
 
     @property
     def stalled(self) -> bool:
