@@ -60,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=5,
+            # Longer than clients keep an idle connection (httpx: 5 s), or one is closed just as it is used again.
+            timeout_keep_alive=75,
         )
     )
     _LOG.info("listening", extra={"url": f"http://{options.host}:{listener.getsockname()[1]}"})
