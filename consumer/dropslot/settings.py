@@ -14,6 +14,9 @@ _TARGET: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{3,128}")
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
+#: On top of what a handler may take: pauses between its tries, the write of its outcome.
+STALL_MARGIN_SECONDS: Final = 60.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -98,7 +101,7 @@ class Settings:
                 faults.append(f"{variable}={text!r}: {wrong}")
         if not faults:
             settings = cls(**values)
-            grace, limit = settings.sweep_grace_seconds, settings.handler_timeout_seconds * settings.handler_tries
+            grace, limit = settings.sweep_grace_seconds, settings.handling_limit_seconds
             if grace <= limit and settings.execution != "inline":
                 faults.append(
                     f"{PREFIX}SWEEP_GRACE_SECONDS={grace:g} must be above handler_timeout_seconds x handler_tries "
@@ -107,6 +110,16 @@ class Settings:
             if not faults:
                 return settings
         raise ConfigurationError(*faults)
+
+    @property
+    def handling_limit_seconds(self) -> float:
+        """How long a request can keep its handler busy in one run, pauses between tries left out."""
+        return self.handler_timeout_seconds * self.handler_tries
+
+    @property
+    def stall_limit_seconds(self) -> float:
+        """How long a shard with open records may resolve none, the table being reachable, before it must be stuck."""
+        return self.handling_limit_seconds + STALL_MARGIN_SECONDS
 
 
 def parse_handlers(text: str) -> dict[str, str]:

@@ -85,6 +85,11 @@ class Rig:
         Returns:
             How many requests are unsettled now that the handlers are fast again.
         """
+        with self.slow_handlers():
+            return self.await_pile(least, limit_seconds)
+
+    def await_pile(self, least: int, limit_seconds: float) -> int:
+        """Wait until this many requests are unsettled, with handlers running; return how many."""
         seen = 0
         runs_wanted = self.runs() + _RUNS_FIRST
 
@@ -93,8 +98,7 @@ class Rig:
             seen = self.unsettled()
             return seen >= least and self.runs() >= runs_wanted
 
-        with self.slow_handlers():
-            eventually(enough, limit_seconds, lambda: f"{seen} requests unsettled, {self.runs()} of {runs_wanted} runs")
+        eventually(enough, limit_seconds, lambda: f"{seen} requests unsettled, {self.runs()} of {runs_wanted} runs")
         return seen
 
     @contextmanager

@@ -5,7 +5,6 @@ import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,13 +149,15 @@ class Stopped:
 def stopped(folder: Path, *, requests: int, backlog: int, seed: int) -> Stopped:
     """Stop the consumer in the middle of its work, let requests and the sweep's redrives pile up, start it again."""
     first, second = ordinary(requests, seed), ordinary(backlog, seed + 1, prefix="b")
-    with running_rig(folder, settings=_SHORT_GRACE) as rig, ThreadPoolExecutor(1) as sender:
-        sending = sender.submit(rig.client.send_all, first)
-        unsettled = rig.pile_up(50, 60)
-        asked = time.monotonic()
-        exit_code = rig.stack.halt(CONSUMER)
-        stop_seconds = time.monotonic() - asked
-        sending.result()
+    settings = _SHORT_GRACE | {"DROPSLOT_KCL_PROPERTIES": "maxRecords=1000"}
+    with running_rig(folder, settings=settings) as rig:
+        # Handlers stay slow, and batches are as large as they get: to start all of one would take far beyond the grace.
+        with rig.slow_handlers():
+            rig.client.send_all(first)
+            unsettled = rig.await_pile(requests // 2, 60)
+            asked = time.monotonic()
+            exit_code = rig.stack.halt(CONSUMER)
+            stop_seconds = time.monotonic() - asked
         runs_before = runs_by_id(folder / "runs")
         open_before = rig.open_ids()
         settled_before = {task.item_id for task in first} - open_before

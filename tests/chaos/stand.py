@@ -32,6 +32,7 @@ SETTINGS: Final = {
     "DROPSLOT_SWEEP_INTERVAL_SECONDS": "1",
     "DROPSLOT_SWEEP_GRACE_SECONDS": "15",
     "DROPSLOT_SHUTDOWN_GRACE_SECONDS": "10",
+    "DROPSLOT_KCL_PROPERTIES": "maxRecords=100",
 }
 
 
@@ -63,7 +64,6 @@ def running_rig(
         GATE: str(folder / "gate"),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
         "AWS_ENDPOINT_URL_DYNAMODB": endpoint(proxy_port),
-        "DROPSLOT_KCL_PROPERTIES": "maxRecords=100",
     }
     stack = Stack(
         StackOptions(

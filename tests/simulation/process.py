@@ -129,6 +129,7 @@ class ShardProcess:
             monotonic_seconds=self._world.loop.time,
             pause_seconds=self._code.pause,
             reload_wanted=lambda: False,
+            stop_wanted=lambda: False,
             replace=self._replace,
             shutdown_grace_seconds=SHUTDOWN_GRACE_SECONDS,
             replace_grace_seconds=LIMIT_SECONDS * HANDLER_TRIES + 5,

@@ -1,5 +1,6 @@
 """One shard: takes change records, has those run that ask for it, and knows how far the shard is resolved."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from logging import getLogger
@@ -87,15 +88,31 @@ class Shard:
         # may have been waiting then, so they have a budget of their own.
         self._suspects_left = dict.fromkeys(("as delivered", "redriven"), options.concurrency)
         self._abandoned = False
+        self._left_out = False
+        self._taking: asyncio.Task[None] | None = None
         self._unusable: set[tuple[str, str]] = set()
 
     async def submit(self, records: Sequence[StreamRecord]) -> None:
-        """Take delivered records, in order; returns when each is resolved or under way.
+        """Take delivered records, in order; returns when each is resolved or under way, or the shard is abandoned.
 
         Raises:
             Exception: whatever went wrong inside, now or earlier: this shard must be given up without a checkpoint
                 beyond `position`.
         """
+        if self._abandoned:
+            # Not even to be opened: the position must not pass what was left out.
+            self._left_out = self._left_out or bool(records)
+            return
+        self._taking = asyncio.create_task(self._take(records))
+        try:
+            await self._taking
+        except asyncio.CancelledError:
+            if not self._abandoned:
+                raise
+        finally:
+            self._taking = None
+
+    async def _take(self, records: Sequence[StreamRecord]) -> None:
         to_read: list[_Candidate] = []
         ids_to_read: set[str] = set()
         for record in records:
@@ -128,6 +145,11 @@ class Shard:
         return self._watermark.unresolved
 
     @property
+    def complete(self) -> bool:
+        """Every record that was handed in is resolved."""
+        return not self._left_out and not self._watermark.unresolved
+
+    @property
     def resolved(self) -> int:
         """How many records have been resolved so far."""
         return self._watermark.resolved
@@ -142,12 +164,18 @@ class Shard:
         return self._reachability.failing_seconds()
 
     def abandon(self) -> None:
-        """Start nothing more: another worker has the shard. What runs may still settle, its conditions see to that."""
+        """Start nothing more: another worker has the shard, or will have. What runs may still settle.
+
+        A `submit` under way returns at once; what it hasn't started stays unresolved, for the next worker.
+        """
         self._abandoned = True
         self._execution.abandon()
+        if self._taking is not None:
+            self._left_out = True
+            self._taking.cancel()
 
     async def drain(self) -> None:
-        """Wait until everything under way is resolved.
+        """Wait until nothing is under way any more.
 
         Raises:
             Exception: as `submit`.
@@ -264,9 +292,6 @@ class Shard:
             return
         await self._window.wait_for_room()
         self._window.raise_fault()
-        if self._abandoned:
-            self._window.leave()
-            return
         if self._clock.now_ms() - known_at_ms > self._options.fresh_ms:
             present = (await self._read([state.id])).get(state.id)
             decision = decide_present(state, present)

@@ -22,9 +22,6 @@ from dropslot.settings import Settings
 #: How often the sweep looks whether it is to stop.
 STOP_LOOK_SECONDS: Final = 0.2
 
-#: On top of what a handler may take: pauses between its tries, the write of its outcome.
-STALL_MARGIN_SECONDS: Final = 60.0
-
 
 def build_shard_engine(settings: Settings) -> ThreadedShard:
     """Return the engine of one shard, running.
@@ -65,7 +62,7 @@ def build_shard_engine(settings: Settings) -> ThreadedShard:
         counters=counters,
         lost_handlers_max=settings.lost_handlers_max,
         unreachable_limit_seconds=settings.unreachable_limit_seconds,
-        stall_limit_seconds=settings.handler_timeout_seconds * settings.handler_tries + STALL_MARGIN_SECONDS,
+        stall_limit_seconds=settings.stall_limit_seconds,
     )
 
 

@@ -70,8 +70,13 @@ class ThreadedShard:
         """Sequence number up to which (inclusive) all is resolved."""
         return self._shard.position
 
+    @property
+    def complete(self) -> bool:
+        """Every record that was handed in is resolved."""
+        return self._shard.complete
+
     def drain(self, timeout_seconds: float, *, tick: Callable[[], None]) -> bool:
-        """Wait for work in flight; tell whether all is resolved."""
+        """Wait for work in flight; tell whether it came to an end."""
 
         async def drain() -> bool:
             try:
@@ -81,12 +86,12 @@ class ThreadedShard:
                 if not limit.expired():
                     raise  # a fault of the shard, not our limit
                 return False
-            return self._shard.unresolved == 0
+            return True
 
         return self._call(drain(), tick=tick)
 
     def abandon(self) -> None:
-        """Start nothing more: the lease is lost."""
+        """See `Shard.abandon`."""
         self._loop.call_soon_threadsafe(self._shard.abandon)
 
     def stand_down(self) -> None:

@@ -10,6 +10,7 @@ from dropslot.core.item import Unfinished
 from dropslot.core.policy import Ending, Policy, Raised, Returned, TimedOut
 from dropslot.core.transitions import redrive
 from dropslot.engine.runners import InlineRunner
+from dropslot.engine.stream_record import StreamRecord
 from tests.unit.core.images import image
 from tests.unit.engine.doubles import Bench, Gates, ScriptedRunner, asynchronous, settle
 
@@ -378,12 +379,55 @@ async def test_abandon_starts_nothing_more_and_lets_what_runs_settle() -> None:
     submitting = asyncio.create_task(bench.shard.submit([bench.accept("caller#1"), bench.accept("caller#2")]))
     await settle()
     bench.shard.abandon()
-    gates.end("caller#1", Returned(None))
     await submitting
+    gates.end("caller#1", Returned(None))
     await bench.shard.drain()
     assert [request.id for request in runner.calls] == ["caller#1"]
     assert (bench.status("caller#1"), bench.status("caller#2")) == ("done", "pending")
-    assert (bench.shard.position, bench.shard.unresolved) == ("1", 1)
+    assert (bench.shard.position, bench.shard.unresolved, bench.shard.complete) == ("1", 1, False)
+
+
+@asynchronous
+async def test_the_position_never_passes_what_an_abandoned_shard_left_out() -> None:
+    """Given a batch that was cut short, then later ones aren't opened, not even records that ask for nothing."""
+    gates = Gates()
+    bench = Bench(ScriptedRunner(gates), concurrency=1)
+    records = [bench.accept(f"caller#{number}") for number in range(1, 5)]
+    submitting = asyncio.create_task(bench.shard.submit(records[:3]))
+    await settle()
+    bench.shard.abandon()
+    await submitting
+    foreign = StreamRecord(sequence_number="9", data=b"{}", arrived_epoch_seconds=0)
+    await bench.shard.submit([records[3], foreign])
+    gates.end("caller#1", Returned(None))
+    await bench.shard.drain()
+    assert (bench.shard.position, bench.shard.complete) == ("1", False)
+
+
+@asynchronous
+async def test_abandon_ends_the_wait_for_a_table_out_of_reach() -> None:
+    """Given a record to look up and a table that doesn't answer, then submit returns, and nothing is resolved."""
+    bench = Bench(ScriptedRunner(Gates()))
+    record = bench.accept("caller#1")
+    await bench.clock.advance(60)
+    bench.requests.reachable = False
+    submitting = asyncio.create_task(bench.shard.submit([record]))
+    await settle()
+    assert not submitting.done()
+    bench.shard.abandon()
+    await submitting
+    assert (bench.shard.position, bench.shard.unresolved) == (None, 1)
+
+
+@asynchronous
+async def test_cancelling_a_submit_is_no_abandon() -> None:
+    """Given a caller that is cancelled itself, then it hears of it."""
+    bench = Bench(ScriptedRunner(Gates()), concurrency=1)
+    submitting = asyncio.create_task(bench.shard.submit([bench.accept("caller#1"), bench.accept("caller#2")]))
+    await settle()
+    submitting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await submitting
 
 
 @asynchronous

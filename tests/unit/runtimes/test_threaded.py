@@ -148,13 +148,25 @@ def test_drain_does_not_wait_for_a_lost_handler(setting: Setting) -> None:
     release.set()
 
 
-def test_after_abandon_nothing_is_started_and_drain_is_not_all(setting: Setting) -> None:
-    """Another worker has the shard."""
+def test_after_abandon_nothing_is_started(setting: Setting) -> None:
+    """Another worker has the shard: nothing is under way here, and yet not all is resolved."""
     shard = setting.shard(InlineRunner(lambda _: None))
     shard.abandon()
     shard.submit([setting.accept(1)], tick=no_tick)
-    assert shard.drain(10, tick=no_tick) is False
-    assert (shard.checkpoint, setting.status(1)) == (None, "pending-a")
+    assert shard.drain(10, tick=no_tick) is True
+    assert (shard.complete, shard.checkpoint, setting.status(1)) == (False, None, "pending-a")
+
+
+def test_abandon_cuts_a_blocked_submit_short(setting: Setting) -> None:
+    """Given one slot and a handler that doesn't end, when abandoned from a tick, then submit returns at once."""
+    release = threading.Event()
+    shard = setting.shard(ThreadRunner(lambda _: release.wait(), limit_seconds=30), concurrency=1)
+    shard.submit([setting.accept(1), setting.accept(2), setting.accept(3)], tick=shard.abandon)
+    assert shard.drain(0.02, tick=no_tick) is False, "the first is still under way"
+    release.set()
+    assert shard.drain(10, tick=no_tick) is True
+    assert (shard.complete, shard.checkpoint) == (False, "1")
+    assert [setting.status(number) for number in (1, 2, 3)] == ["done-a", "pending-a", "pending-a"]
 
 
 def test_an_outage_becomes_unreachable_and_passes(setting: Setting) -> None:

@@ -19,8 +19,12 @@ class Engine(Protocol):
     def checkpoint(self) -> str | None:
         """Sequence number up to which (inclusive) every record is resolved; None when there is none yet."""
 
+    @property
+    def complete(self) -> bool:
+        """True if every record that was handed in is resolved."""
+
     def drain(self, timeout_seconds: float, *, tick: Callable[[], None]) -> bool:
-        """Wait for work in flight; True if all records taken so far are resolved."""
+        """Wait for work in flight; True once nothing is under way any more, though records may be left out."""
 
     def stand_down(self) -> None:
         """Called when the process is about to end in order although records are unresolved: none is to blame for it."""
@@ -30,7 +34,7 @@ class Engine(Protocol):
         """True if nothing moves any more although something should: the process must be replaced from outside."""
 
     def abandon(self) -> None:
-        """Start nothing more: another worker has the shard."""
+        """Start nothing more: another worker has the shard, or will have; a `submit` under way is cut short."""
 
     @property
     def must_recycle(self) -> bool:

@@ -29,7 +29,7 @@ _DRAIN_STEP_SECONDS: Final = 1.0
 
 
 class UnresolvedError(DropslotError):
-    """Records were not resolved in time before a replacement: only a restart of the lease brings them back."""
+    """Records were not resolved before a replacement or the shard's end: only a new start of the lease brings them."""
 
 
 class StalledError(DropslotError):
@@ -60,6 +60,7 @@ class Processor:
         monotonic_seconds: the clock.
         pause_seconds: waits between tries of a checkpoint.
         reload_wanted: True once an operator asked for a replacement.
+        stop_wanted: True once the daemon is about to be stopped: what hasn't been started is left to the next worker.
         replace: replaces the process image; doesn't return.
         shutdown_grace_seconds: how long a shutdown waits for work in flight.
         replace_grace_seconds: how long a replacement waits for it; longer than a handler may take.
@@ -74,6 +75,7 @@ class Processor:
         monotonic_seconds: Callable[[], float],
         pause_seconds: Callable[[float], None],
         reload_wanted: Callable[[], bool],
+        stop_wanted: Callable[[], bool],
         replace: Callable[[Handover], None],
         shutdown_grace_seconds: float,
         replace_grace_seconds: float,
@@ -84,6 +86,7 @@ class Processor:
         self._now = monotonic_seconds
         self._checkpointer = Checkpointer(channel, monotonic_seconds=monotonic_seconds, pause_seconds=pause_seconds)
         self._reload_wanted = reload_wanted
+        self._stop_wanted = stop_wanted
         self._replace = replace
         self._shutdown_grace_seconds = shutdown_grace_seconds
         self._replace_grace_seconds = replace_grace_seconds
@@ -91,6 +94,7 @@ class Processor:
         self._heartbeat: Heartbeat | None = None
         self._shard_id = ""
         self._state = "running"
+        self._millis_behind_latest: int | None = None
 
     def run(self, handover: Handover | None = None) -> None:
         """Serve the daemon until it closes its end.
@@ -122,7 +126,7 @@ class Processor:
             self._handle(message)
             self._channel.status()
             self.beat()
-        if self._state == "running" and self._engine is not None:
+        if self._state != "drained" and self._engine is not None:
             raise ProtocolError("the daemon went away without a goodbye")
 
     def beat(self, *, force: bool = False) -> None:
@@ -134,7 +138,8 @@ class Processor:
         match message:
             case Initialize(shard_id=shard_id):
                 self._start(shard_id)
-            case ProcessRecords(records=records):
+            case ProcessRecords(records=records, millis_behind_latest=behind):
+                self._millis_behind_latest = behind
                 self._process(records)
             case LeaseLost():
                 self._lose_lease()
@@ -154,11 +159,12 @@ class Processor:
 
     def _process(self, records: Sequence[WireRecord]) -> None:
         engine = self._running_engine()
+        self._heed_stop(engine)
         # Without the lease the records are another worker's; to answer for them here acknowledges nothing.
         if records and self._checkpointer.lease_held:
             engine.submit([_stream_record(record) for record in records], tick=self._tick)
         self._tick()
-        if self._checkpointer.lease_held and (engine.must_recycle or self._reload_wanted()):
+        if self._stays and (engine.must_recycle or self._reload_wanted()):
             self._hand_over(engine)
 
     def _tick(self) -> None:
@@ -171,13 +177,27 @@ class Processor:
             raise StalledError("no record was resolved for longer than any handler may take")
         if engine.unreachable:
             raise TableUnreachableError("the table could not be reached for too long")
+        self._heed_stop(engine)
         if self._checkpointer.lease_held:
             self._checkpointer.advance(engine.checkpoint)
             if not self._checkpointer.lease_held:
                 engine.abandon()
 
+    def _heed_stop(self, engine: Engine) -> None:
+        """Start nothing more once a stop is near: the daemon tells of it only when the open batch has been taken."""
+        if self._stop_wanted() and self._state == "running":
+            self._state = "stopping"
+            engine.abandon()
+            self.beat(force=True)
+            log.info("shard_stopping", extra={"shard_id": self._shard_id})
+
+    @property
+    def _stays(self) -> bool:
+        """This process keeps its shard: neither lost nor about to be given up."""
+        return self._checkpointer.lease_held and self._state == "running"
+
     def _drain(self, engine: Engine, limit_seconds: float) -> bool:
-        """Wait until all work in flight is resolved; False if the time was too short for it, or the lease went."""
+        """Wait until nothing is under way; False if the time was too short for it, or the lease went."""
         deadline = self._now() + limit_seconds
         while self._checkpointer.lease_held:
             left_seconds = deadline - self._now()
@@ -201,19 +221,23 @@ class Processor:
         engine = self._running_engine()
         # No limit: the checkpoint claims the whole shard, and the engine limits every request's time.
         self._drain(engine, float("inf"))
+        if self._checkpointer.lease_held and not engine.complete:
+            # A stop came before all of it was taken: the next worker reads on from the checkpoint, to the end.
+            self._checkpointer.persist(engine.checkpoint)
+            raise UnresolvedError("the shard ended before all of it was taken")
         self._checkpointer.close_shard()
         self._state = "drained"
         log.info("shard_ended", extra={"shard_id": self._shard_id})
 
     def _shut_down(self) -> None:
         engine = self._running_engine()
-        complete = self._drain(engine, self._shutdown_grace_seconds)
-        if not complete:
+        drained = self._drain(engine, self._shutdown_grace_seconds)
+        if not drained:
             self._stand_down()
         self._checkpointer.persist(engine.checkpoint)
         self._state = "drained"
         self.beat(force=True)
-        log.info("shard_drained", extra={"shard_id": self._shard_id, "complete": complete})
+        log.info("shard_drained", extra={"shard_id": self._shard_id, "complete": drained})
 
     def _hand_over(self, engine: Engine) -> None:
         """Replace this process image, here where a message is open: the daemon waits, so nothing is under way to us.
@@ -227,7 +251,7 @@ class Processor:
         if not drained and self._checkpointer.lease_held:
             raise UnresolvedError("work in flight was not resolved in time for a replacement")
         self._checkpointer.persist(engine.checkpoint)
-        if not self._checkpointer.lease_held:
+        if not self._stays:
             return
         owed = self._channel.open_action
         if owed is None:
@@ -255,6 +279,7 @@ class Processor:
             "shard_id": self._shard_id,
             "state": self._state,
             "checkpoint": self._checkpointer.position,
+            "millis_behind_latest": self._millis_behind_latest,
             "counters": counters,
         }
 

@@ -15,6 +15,7 @@ from dropslot.core.errors import ConfigurationError
 from dropslot.runtimes.kcl.checkpointer import TableUnreachableError
 from dropslot.runtimes.kcl.engine_port import Engine
 from dropslot.runtimes.kcl.heartbeat import SHARD_PREFIX, Heartbeat
+from dropslot.runtimes.kcl.orders import ORDERS, RELOAD_SIGNAL, STOP_SIGNAL
 from dropslot.runtimes.kcl.processor import Handover, Processor, StalledError, UnresolvedError
 from dropslot.runtimes.kcl.protocol import Channel, ProtocolError
 from dropslot.settings import Settings
@@ -42,7 +43,7 @@ def main() -> NoReturn:
     """Run as the daemon's child; never returns."""
     code = EXIT_FAILED
     try:
-        _await_reloads()
+        _await_orders()
         channel = _take_streams()
         # Only now: what these import may print.
         from dropslot.adapters import logs  # noqa: PLC0415
@@ -84,10 +85,10 @@ def run(
         ConfigurationError: when the engine can't be built.
     """
     if channel is None:
-        _await_reloads()
+        _await_orders()
         channel = _take_streams()
-    reload = _Reload()
-    reload.listen()
+    orders = _Orders()
+    orders.listen()
     streams = channel
     processor = Processor(
         channel=channel,
@@ -97,10 +98,11 @@ def run(
         ),
         monotonic_seconds=time.monotonic,
         pause_seconds=time.sleep,
-        reload_wanted=lambda: reload.wanted,
+        reload_wanted=lambda: RELOAD_SIGNAL in orders.given,
+        stop_wanted=lambda: STOP_SIGNAL in orders.given,
         replace=lambda handover: _replace(streams, handover, command),
         shutdown_grace_seconds=settings.shutdown_grace_seconds,
-        replace_grace_seconds=settings.handler_timeout_seconds * settings.handler_tries + replace_margin_seconds,
+        replace_grace_seconds=settings.handling_limit_seconds + replace_margin_seconds,
     )
     channel.while_waiting(processor.beat)
     try:
@@ -125,26 +127,27 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-class _Reload:
-    """SIGHUP asks for a fresh image of this process."""
+class _Orders:
+    """What the supervisor asks of this process by a signal: see `shard_watch`."""
 
     def __init__(self) -> None:
-        self.wanted = False
+        self.given: set[int] = set()
 
     def listen(self) -> None:
-        signal.signal(signal.SIGHUP, self._want)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+        for number in ORDERS:
+            signal.signal(number, self._take)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ORDERS)
 
-    def _want(self, _number: int, _frame: object) -> None:
-        self.wanted = True
+    def _take(self, number: int, _frame: object) -> None:
+        self.given.add(number)
 
 
-def _await_reloads() -> None:
+def _await_orders() -> None:
     # A Ctrl-C or a stopping container reaches the whole process group: it is the daemon that says when to stop.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Held back, not ignored, until there is somebody to hear it: its default would end the process.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    # Held back, not ignored, until there is somebody to hear them: their default would end the process.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ORDERS)
 
 
 def _take_streams() -> Channel:
@@ -162,7 +165,7 @@ def _take_streams() -> Channel:
 
 def _replace(channel: Channel, handover: Handover, command: Sequence[str]) -> None:
     logging.shutdown()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    signal.pthread_sigmask(signal.SIG_BLOCK, ORDERS)
     os.dup2(channel.input_fd, 0)
     os.dup2(channel.output_fd, 1)
     state = msgspec.json.encode(handover).decode()

@@ -54,14 +54,14 @@ class ShardWatch:
             alive=len(alive),
             # One that lives but isn't this daemon's belongs to a daemon before, and is about to leave.
             lost=sum(not _lives(beat.pid) for beat in beats),
-            busy=sum(beat.state == "running" for beat in alive),
+            busy=sum(beat.state != "drained" for beat in alive),
         )
 
-    def reload(self, daemon: Daemon) -> None:
-        """Have each shard process replace itself by a fresh one at its next safe point."""
+    def order(self, daemon: Daemon, number: signal.Signals) -> None:
+        """Send each of the daemon's shard processes one of the signals in `orders`."""
         for beat in read_shard_beats(self._state_dir):
             if daemon.owns(beat.pid):
-                _signal(beat.pid, signal.SIGHUP)
+                _signal(beat.pid, number)
 
     def _kill_if_hung(self, beat: ShardBeat) -> None:
         # When it beat is the wall clock's word, which may jump: what counts is how long the word has been the same.

@@ -20,6 +20,7 @@ from dropslot.runtimes.kcl.daemon import Daemon, daemon_command
 from dropslot.runtimes.kcl.heartbeat import WORKER_FILE, Heartbeat
 from dropslot.runtimes.kcl.jars import Jars, Java, find_jars, find_java
 from dropslot.runtimes.kcl.lease_table import prepare_leases, release_leadership
+from dropslot.runtimes.kcl.orders import RELOAD_SIGNAL, STOP_SIGNAL
 from dropslot.runtimes.kcl.properties import (
     build_properties,
     endpoint,
@@ -44,8 +45,8 @@ _STEADY_SECONDS: Final = 60.0
 _LEAVE_SECONDS: Final = 3.0
 #: For the daemon to write its last lines, and to have let go of the lock that makes it the leader of all workers.
 _LAST_WORDS_SECONDS: Final = 1.0
-#: Above what a shard process itself takes for a stall: it is then beyond helping itself.
-_HUNG_MARGIN_SECONDS: Final = 60.0
+#: Above the time after which a shard process itself gives up (`Settings.stall_limit_seconds`): it is then beyond that.
+_HUNG_MARGIN_SECONDS: Final = 30.0
 _CLIENTS: Final = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2})
 
 
@@ -134,7 +135,7 @@ class Supervisor:
         self._heartbeat = Heartbeat(self._folder / WORKER_FILE, now_epoch_seconds=time.time)
         self._watch = ShardWatch(
             self._folder,
-            hung_after_seconds=settings.handler_timeout_seconds * settings.handler_tries + _HUNG_MARGIN_SECONDS,
+            hung_after_seconds=settings.stall_limit_seconds + _HUNG_MARGIN_SECONDS,
             monotonic_seconds=time.monotonic,
         )
         self._state = "starting"
@@ -198,13 +199,15 @@ class Supervisor:
                 return self._give_up(daemon)
             if self._reload.is_set():
                 self._reload.clear()
-                self._watch.reload(daemon)
+                self._watch.order(daemon, RELOAD_SIGNAL)
             self._stop.wait(_LOOK_SECONDS)
         return self._stop_daemon(daemon)
 
     def _stop_daemon(self, daemon: Daemon) -> bool:
         self._beat("stopping", force=True)
         had_shards = self._watch.look(daemon).alive > 0
+        # The daemon tells its shard processes only when they have taken their open batch, which may be a large one.
+        self._watch.order(daemon, STOP_SIGNAL)
         daemon.terminate()
         # After the last shard process has said goodbye KCL waits ten seconds for something that doesn't come: it has
         # let go of its lock already, and its leases it doesn't let go of, they expire either way.
@@ -224,6 +227,7 @@ class Supervisor:
         the last of them did, there is nothing left to wait for.
         """
         log.error("shard_process_lost")
+        self._watch.order(daemon, STOP_SIGNAL)
         self._wait(daemon, _LAST_WORDS_SECONDS, until=lambda _: False)
         self._wait(daemon, self._stop_limit_seconds, until=lambda census: not census.busy)
         daemon.kill()

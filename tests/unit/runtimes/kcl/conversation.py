@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -127,9 +128,16 @@ class Conversation:
         """Wait for the process's end by itself."""
         return self.process.wait(timeout=20)
 
-    def reload(self) -> None:
-        """Ask for a fresh process image."""
-        self.process.send_signal(signal.SIGHUP)
+    def order(self, number: signal.Signals) -> None:
+        """Send a signal, as the supervisor does."""
+        self.process.send_signal(number)
+
+    def wait_for_note(self, data: str) -> None:
+        """Wait until the engine has taken a record with this data."""
+        deadline = time.monotonic() + 20
+        while not any(note.get("data") == data for note in self.notes()):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
 
     def notes(self) -> Sequence[dict[str, Any]]:
         """Return what the engine noted."""

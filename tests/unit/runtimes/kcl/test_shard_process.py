@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from dropslot.runtimes.kcl.orders import RELOAD_SIGNAL, STOP_SIGNAL
 from tests.unit.runtimes.kcl.conversation import (
     IDLE,
     INITIALIZE,
@@ -129,7 +130,7 @@ def test_replaces_itself_without_losing_a_message(tmp_path: Path, how: str) -> N
         daemon.ask(INITIALIZE)
         daemon.ask(batch("a"))
         if how == "signal":
-            daemon.reload()
+            daemon.order(RELOAD_SIGNAL)
         last = "slow" if how == "signal" else "recycle"
         said = daemon.ask(batch("b", last, first=2))
         assert said[-1] == status("processRecords")
@@ -223,3 +224,54 @@ def test_reads_a_batch_larger_than_the_pipe(tmp_path: Path) -> None:
         words = ["x" * 100_000] * 50
         assert daemon.ask(batch(*words)) == [checkpoint("50"), status("processRecords")]
         assert len(daemon.notes()) == 51
+
+
+def test_a_stop_cuts_the_open_batch_short(tmp_path: Path) -> None:
+    """What wasn't started stays behind the checkpoint for the next worker, and so does all that comes later."""
+    with Conversation(OURS, tmp_path) as daemon:
+        daemon.ask(INITIALIZE)
+        daemon.send(batch("a", "long", "never reached"))
+        daemon.wait_for_note("long")
+        daemon.order(STOP_SIGNAL)
+        said = daemon.answers() + daemon.ask(batch("neither", first=4))
+        assert daemon.beat()["state"] == "stopping"
+        said += daemon.ask(SHUTDOWN_REQUESTED)
+        # When the second is sent depends on when the answer to the first comes.
+        assert [action for action in said if action["action"] == "checkpoint"] == [checkpoint("1"), checkpoint("2")]
+        assert daemon.ask(LEASE_LOST) == [status("leaseLost")]
+        assert daemon.hang_up() == 0
+        assert [note["data"] for note in daemon.notes() if "data" in note] == ["a", "long"]
+
+
+def test_a_shard_that_was_not_taken_whole_is_never_closed(tmp_path: Path) -> None:
+    """Its end comes while a stop has cut it short: the next worker must still find the rest."""
+    with Conversation(OURS, tmp_path) as daemon:
+        daemon.ask(INITIALIZE)
+        daemon.send(batch("long", "left out"))
+        daemon.wait_for_note("long")
+        daemon.order(STOP_SIGNAL)
+        assert daemon.answers() == [checkpoint("1"), status("processRecords")]
+        assert daemon.ask(SHARD_ENDED) == []
+        assert daemon.exit_code() == 75
+
+
+def test_a_shard_that_was_taken_whole_is_closed_amid_a_stop(tmp_path: Path) -> None:
+    """Nothing is left out, so the children need not wait."""
+    with Conversation(OURS, tmp_path) as daemon:
+        daemon.ask(INITIALIZE)
+        daemon.ask(batch("a"))
+        daemon.order(STOP_SIGNAL)
+        assert daemon.ask(IDLE) == [status("processRecords")]
+        assert daemon.ask(SHARD_ENDED) == [checkpoint(None), status("shardEnded")]
+        assert daemon.hang_up() == 0
+
+
+def test_nothing_is_replaced_amid_a_stop(tmp_path: Path) -> None:
+    """A fresh image would know nothing of the stop, and start what was left out."""
+    with Conversation(OURS, tmp_path) as daemon:
+        daemon.ask(INITIALIZE)
+        daemon.order(STOP_SIGNAL)
+        daemon.order(RELOAD_SIGNAL)
+        assert daemon.ask(batch("left out")) == [status("processRecords")]
+        assert daemon.ask(SHUTDOWN_REQUESTED) == [status("shutdownRequested")]
+        assert len([note for note in daemon.notes() if "started" in note]) == 1

@@ -15,6 +15,7 @@ import pytest
 from dropslot.core.errors import ConfigurationError
 from dropslot.runtimes.kcl.daemon import Daemon
 from dropslot.runtimes.kcl.heartbeat import SHARD_PREFIX
+from dropslot.runtimes.kcl.orders import STOP_SIGNAL
 from dropslot.runtimes.kcl.shard_watch import ShardWatch
 from dropslot.runtimes.kcl.supervisor import supervise
 from dropslot.settings import Settings
@@ -81,7 +82,7 @@ def test_process_of_another_is_never_killed(tmp_path: Path) -> None:
     try:
         write_beat(tmp_path, os.getpid(), age_seconds=1000)
         watch = ShardWatch(tmp_path, hung_after_seconds=10, monotonic_seconds=time.monotonic)
-        watch.reload(daemon)
+        watch.order(daemon, STOP_SIGNAL)
         census = watch.look(daemon)
         assert (census.alive, census.lost) == (0, 0)
     finally:

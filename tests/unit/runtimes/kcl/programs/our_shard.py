@@ -17,7 +17,8 @@ from dropslot.settings import Settings
 class TinyEngine:
     """Resolves a record as soon as it comes, unless its data is one of the words below.
 
-    `raise`: fails; `stuck`: is never resolved; `slow`: is resolved by the next drain; `recycle`: asks for a fresh
+    `raise`: fails; `stuck`: is never resolved; `slow`: is resolved by the next drain; `long`: no
+    more of its batch is taken until the shard is abandoned; `recycle`: asks for a fresh
     process; `print`: prints, and reads stdin; `refuse`: the table is out of reach.
     """
 
@@ -27,6 +28,8 @@ class TinyEngine:
         self.unreachable = False
         self.stalled = False
         self._blocked = False
+        self.complete = True
+        self._abandoned = False
         self._slow: str | None = None
         self._seen = 0
         self._out = Path(os.environ["TINY_OUT"]).open("a")  # noqa: SIM115 - closed in close()
@@ -40,26 +43,36 @@ class TinyEngine:
     def submit(self, records: Sequence[StreamRecord], *, tick: Callable[[], None]) -> None:
         """Do what the data says."""
         for record in records:
+            if self._abandoned:
+                self.complete = False
+                break
             word = record.data.decode()
             self._seen += 1
             self._note({"sequence_number": record.sequence_number, "data": word, "at": time.time()})
-            match word:
-                case "raise":
-                    raise RuntimeError("a handler's bug that got through")
-                case "print":
-                    print('{"action":"status","responseFor":"processRecords"}', flush=True)  # noqa: T201 - what a handler may do
-                    self._note({"read": sys.stdin.read()})
-                case "stuck":
-                    self._blocked = True
-                case "slow":
-                    self._slow = record.sequence_number
-                case "recycle":
-                    self.must_recycle = True
-                case "refuse":
-                    self.unreachable = True
+            self._obey(word, record.sequence_number, tick)
             if not self._blocked and self._slow is None:
                 self.checkpoint = record.sequence_number
         tick()
+
+    def _obey(self, word: str, sequence_number: str, tick: Callable[[], None]) -> None:
+        match word:
+            case "raise":
+                raise RuntimeError("a handler's bug that got through")
+            case "print":
+                print('{"action":"status","responseFor":"processRecords"}', flush=True)  # noqa: T201 - what a handler may do
+                self._note({"read": sys.stdin.read()})
+            case "stuck":
+                self._blocked = True
+            case "long":
+                while not self._abandoned:
+                    time.sleep(0.01)
+                    tick()
+            case "slow":
+                self._slow = sequence_number
+            case "recycle":
+                self.must_recycle = True
+            case "refuse":
+                self.unreachable = True
 
     def drain(self, timeout_seconds: float, *, tick: Callable[[], None]) -> bool:
         """Resolve what is slow."""
@@ -73,7 +86,8 @@ class TinyEngine:
         """Blame nobody."""
 
     def abandon(self) -> None:
-        """Note it."""
+        """Note it, and take nothing more."""
+        self._abandoned = True
         self._note({"abandoned": True})
 
     def close(self) -> None:
