@@ -80,6 +80,23 @@ class Requests(Protocol):
         ...
 
 
+class UnfinishedCount(Protocol):
+    """Counts in the index of unfinished requests."""
+
+    async def count_unfinished(self, queue: str, *, due_before_ms: int | None = None, limit: int) -> int:
+        """Count rows of the index, eventually consistent; what it counts it reads, and that is paid for.
+
+        Args:
+            queue: a stored status.
+            due_before_ms: epoch milliseconds; only rows with a `due_at` not after it. None: all.
+            limit: where counting stops.
+
+        Raises:
+            TransientError: nothing is known; the call can be repeated.
+        """
+        ...
+
+
 class Runner(Protocol):
     """Calls a handler."""
 

@@ -2,14 +2,17 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Final
 
 from dropslot.adapters.clock import SystemClock
 from dropslot.adapters.counters import MemoryCounters
 from dropslot.adapters.requests.dynamodb import DynamoDBRequests, make_client
+from dropslot.adapters.tally import INTERVAL_SECONDS, Tally
 from dropslot.core.policy import Policy
+from dropslot.engine import backlog
 from dropslot.engine.backoff import Backoff
 from dropslot.engine.handler import load_handlers
 from dropslot.engine.options import ShardOptions
@@ -67,13 +70,14 @@ def build_shard_engine(settings: Settings) -> ThreadedShard:
 
 
 class ThreadedSweep:
-    """The sweep, to be run in a thread of its own.
+    """The sweep and what goes with it, to be run in a thread of its own.
 
     Args:
-        make: builds the sweep, and leaves what must be closed after it on the stack.
+        make: starts the work on the loop, and leaves what must be closed after it on the stack; returns tasks that
+            end only by a fault.
     """
 
-    def __init__(self, make: Callable[[ExitStack], Sweep]) -> None:
+    def __init__(self, make: Callable[[ExitStack], Sequence[asyncio.Task[None]]]) -> None:
         self._make = make
 
     def run(self, stop: threading.Event) -> None:
@@ -86,29 +90,40 @@ class ThreadedSweep:
 
     async def _run(self, stop: threading.Event) -> None:
         with ExitStack() as leaving:
-            sweeping = asyncio.create_task(self._make(leaving).run())
-            leaving.callback(sweeping.cancel)
+            tasks = self._make(leaving)
+            for task in tasks:
+                leaving.callback(task.cancel)
+            ended: set[asyncio.Task[None]] = set()
             # Looked at, not waited for in a thread: that thread would keep a sweep that failed from ending.
-            while not stop.is_set() and not sweeping.done():
-                await asyncio.wait((sweeping,), timeout=STOP_LOOK_SECONDS)
-            if sweeping.done():
-                sweeping.result()
+            while not stop.is_set() and not ended:
+                ended, _ = await asyncio.wait(tasks, timeout=STOP_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
 
 
 def build_sweep(settings: Settings) -> ThreadedSweep:
-    """Return the sweep of a consumer."""
+    """Return the sweep of a consumer, which also tells now and then what it did and what is left to do."""
+    grace_ms = round(settings.sweep_grace_seconds * 1000)
 
-    def make(leaving: ExitStack) -> Sweep:
+    def make(leaving: ExitStack) -> Sequence[asyncio.Task[None]]:
+        clock, counters = SystemClock(), MemoryCounters()
         requests = DynamoDBRequests(make_client(settings.region), settings.table)
         leaving.callback(requests.close)
-        return Sweep(
+        tally = Tally(counters.totals, monotonic_seconds=time.monotonic)
+        leaving.callback(tally.tell)
+        sweep = Sweep(
             requests=requests,
-            clock=SystemClock(),
-            counters=MemoryCounters(),
-            options=SweepOptions(
-                interval_seconds=settings.sweep_interval_seconds,
-                grace_ms=round(settings.sweep_grace_seconds * 1000),
-            ),
+            clock=clock,
+            counters=counters,
+            options=SweepOptions(interval_seconds=settings.sweep_interval_seconds, grace_ms=grace_ms),
         )
+
+        async def report() -> None:
+            while True:
+                await backlog.tell(requests, clock=clock, grace_ms=grace_ms)
+                await clock.sleep(INTERVAL_SECONDS)
+                tally.tell()
+
+        return [asyncio.create_task(work) for work in (sweep.run(), report())]
 
     return ThreadedSweep(make)

@@ -5,7 +5,7 @@ import functools
 import itertools
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 
 import pytest
 
@@ -26,7 +26,7 @@ from dropslot.core.transitions import (
     settle,
     suspect,
 )
-from dropslot.engine.ports import Requests, WriteResult
+from dropslot.engine.ports import Requests, UnfinishedCount, WriteResult
 from dropslot.local.clients import dynamodb_client
 from dropslot.local.tables import ensure_table
 from tests.unit.core.images import ACCEPTED_AT_MS, Image, image, state
@@ -39,6 +39,10 @@ P = ParamSpec("P")
 TEXTS = ["plain", 'it\'s "quoted" \\ `', "line\nbreak\t\x00\x1f", "é🙂\u2028\u2029", "? ; -- $x #if(1)", ""]
 
 
+class Port(Requests, UnfinishedCount, Protocol):
+    """All that both sides can do."""
+
+
 class Table:
     """The table under test, with a way to place and see items.
 
@@ -49,7 +53,7 @@ class Table:
     """
 
     def __init__(
-        self, requests: Requests, put: Callable[[Image], object], get: Callable[[str], dict[str, Any] | None]
+        self, requests: Port, put: Callable[[Image], object], get: Callable[[str], dict[str, Any] | None]
     ) -> None:
         self.requests = requests
         self.put = put
@@ -534,3 +538,16 @@ async def test_every_transition_makes_the_items_the_twin_makes(table: Table) -> 
         if (await table.write(write), table.get(key)) != expected:
             differing.append((start, place))
     assert differing == []
+
+
+@asynchronous
+async def test_count_unfinished_counts_one_queue(table: Table) -> None:
+    """All of it or what is due, beyond a page, up to the limit."""
+    for index in range(30):
+        table.put(image(f"caller#{index}", status="waiting-a", due_at=index))
+    table.put(image("other digit", status="waiting-b", due_at=1))
+    table.put(image("done", status="done-a", due_at=1, ttl=5))
+    assert await table.requests.count_unfinished("waiting-a", limit=1000) == 30
+    assert await table.requests.count_unfinished("waiting-a", due_before_ms=9, limit=1000) == 10
+    assert await table.requests.count_unfinished("waiting-a", limit=7) == 7
+    assert await table.requests.count_unfinished("waiting-c", limit=7) == 0

@@ -1,5 +1,6 @@
 """The sweep beside the supervisor: it goes on after a fault, and ends when told."""
 
+import asyncio
 import threading
 from contextlib import ExitStack
 
@@ -41,10 +42,11 @@ def test_a_sweep_that_failed_is_run_again(monkeypatch: pytest.MonkeyPatch) -> No
     table = Faulty()
     closed: list[bool] = []
 
-    def make(leaving: ExitStack) -> Sweep:
+    def make(leaving: ExitStack) -> list[asyncio.Task[None]]:
         leaving.callback(closed.append, True)
         options = SweepOptions(interval_seconds=0.01, grace_ms=1)
-        return Sweep(requests=table, clock=SystemClock(), counters=MemoryCounters(), options=options)
+        sweep = Sweep(requests=table, clock=SystemClock(), counters=MemoryCounters(), options=options)
+        return [asyncio.create_task(sweep.run())]
 
     with SweepThread(Settings.from_env({}), lambda _: ThreadedSweep(make)):
         assert table.asked_again.wait(10)

@@ -85,14 +85,7 @@ class DynamoDBRequests:
         self, queue: str, *, due_before_ms: int, limit: int, after: Unfinished | None = None
     ) -> Sequence[Unfinished]:
         """See `Requests.unfinished`."""
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "IndexName": names.UNFINISHED_INDEX,
-            "KeyConditionExpression": "#queue = :queue AND #due_at <= :due_before",
-            "ExpressionAttributeNames": {"#queue": names.QUEUE, "#due_at": names.DUE_AT},
-            "ExpressionAttributeValues": {":queue": {"S": queue}, ":due_before": {"N": str(due_before_ms)}},
-            "Limit": limit,
-        }
+        query = self._query(queue, due_before_ms) | {"Limit": limit}
         if after is not None:
             query["ExclusiveStartKey"] = {
                 names.ID: attribute(after.state.id),
@@ -105,6 +98,19 @@ class DynamoDBRequests:
             if rows or "LastEvaluatedKey" not in answer:
                 return rows
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    async def count_unfinished(self, queue: str, *, due_before_ms: int | None = None, limit: int) -> int:
+        """See `UnfinishedCount.count_unfinished`."""
+        query = self._query(queue, due_before_ms) | {"Select": "COUNT"}
+        count = 0
+        while count < limit:
+            query["Limit"] = limit - count
+            answer = await self._in_thread(lambda: self._client.query(**query))
+            count += answer["Count"]
+            if "LastEvaluatedKey" not in answer:
+                break
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        return count
 
     def close(self) -> None:
         """Let go of threads and connections."""
@@ -121,6 +127,20 @@ class DynamoDBRequests:
             raise TransientError(f"{error.operation_name} on table {self._table}: {code}") from error
         except BotoCoreError as error:
             raise TransientError(f"table {self._table}: {error}") from error
+
+    def _query(self, queue: str, due_before_ms: int | None) -> dict[str, Any]:
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": names.UNFINISHED_INDEX,
+            "KeyConditionExpression": "#queue = :queue",
+            "ExpressionAttributeNames": {"#queue": names.QUEUE},
+            "ExpressionAttributeValues": {":queue": {"S": queue}},
+        }
+        if due_before_ms is not None:
+            query["KeyConditionExpression"] += " AND #due_at <= :due_before"
+            query["ExpressionAttributeNames"]["#due_at"] = names.DUE_AT
+            query["ExpressionAttributeValues"][":due_before"] = {"N": str(due_before_ms)}
+        return query
 
     def _read(self, ids: list[str]) -> list[dict[str, Any]]:
         aliases = {f"#{name}": name for name in STATE_ATTRIBUTES}

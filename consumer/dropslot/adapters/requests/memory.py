@@ -60,6 +60,12 @@ class MemoryRequests:
         left = (row for row in due if after is None or _place(row) > _place(after))
         return sorted(left, key=_place)[:limit]
 
+    async def count_unfinished(self, queue: str, *, due_before_ms: int | None = None, limit: int) -> int:
+        """See `UnfinishedCount.count_unfinished`."""
+        rows = (item for item in self.items.values() if item.get(names.QUEUE) == {"S": queue})
+        due = [row for row in rows if due_before_ms is None or float(row[names.DUE_AT]["N"]) <= due_before_ms]
+        return min(len(due), limit)
+
     def _write(self, write: Write) -> WriteResult:
         if any(isinstance(value, int) and len(str(abs(value))) > NUMBER_MAX_DIGITS for value in write.sets.values()):
             return WriteResult.INVALID

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from dropslot.adapters.tally import Tally
 from dropslot.core.errors import DropslotError
 from dropslot.engine.stream_record import StreamRecord
 from dropslot.runtimes.kcl.checkpointer import Checkpointer, TableUnreachableError
@@ -92,6 +93,7 @@ class Processor:
         self._replace_grace_seconds = replace_grace_seconds
         self._engine: Engine | None = None
         self._heartbeat: Heartbeat | None = None
+        self._tally: Tally | None = None
         self._shard_id = ""
         self._state = "running"
         self._millis_behind_latest: int | None = None
@@ -130,9 +132,11 @@ class Processor:
             raise ProtocolError("the daemon went away without a goodbye")
 
     def beat(self, *, force: bool = False) -> None:
-        """Write the heartbeat if it is due."""
+        """Write the heartbeat if it is due, and log what was counted."""
         if self._heartbeat is not None:
             self._heartbeat.beat(self._vital_signs, force=force)
+        if self._tally is not None:
+            self._tally.tell_if_due()
 
     def _handle(self, message: Message) -> None:
         match message:
@@ -152,7 +156,8 @@ class Processor:
         if self._engine is not None:
             raise ProtocolError("initialize came twice")
         self._shard_id = shard_id
-        self._engine = self._build_engine(shard_id)
+        self._engine = engine = self._build_engine(shard_id)
+        self._tally = Tally(lambda: engine.counters, monotonic_seconds=self._now, about={"shard_id": shard_id})
         self._heartbeat = self._heartbeat_of(shard_id)
         self.beat(force=True)
         log.info("shard_started", extra={"shard_id": shard_id})
@@ -257,8 +262,7 @@ class Processor:
         if owed is None:
             raise ProtocolError("no message is open to hand over")
         log.info("shard_process_replaced", extra={"shard_id": self._shard_id})
-        self._engine = None
-        engine.close()
+        self._close_engine()
         self._replace(Handover(shard_id=self._shard_id, owed=owed, checkpoint=self._checkpointer.position))
         raise ProtocolError("the process could not be replaced")
 
@@ -284,12 +288,18 @@ class Processor:
         }
 
     def _end(self) -> None:
-        if self._engine is not None:
-            self._engine.abandon()
-            self._engine.close()
+        self._close_engine()
         if self._heartbeat is not None and self._state == "drained":
             # A file that stays behind tells the supervisor of a process that died.
             self._heartbeat.remove()
+
+    def _close_engine(self) -> None:
+        if self._tally is not None:
+            self._tally.tell()
+        if self._engine is not None:
+            self._engine.abandon()
+            self._engine.close()
+        self._engine = self._tally = None
 
 
 def _stream_record(record: WireRecord) -> StreamRecord:
