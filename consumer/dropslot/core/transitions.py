@@ -134,8 +134,8 @@ def waiting(state: State, outcome: Waiting, *, now_ms: int) -> Write:
             names.TRIES: state.tries + 1,
             names.LAST_ERROR: cut(outcome.last_error, names.ERROR_MAX_BYTES),
         },
-        # It came to an end, so it is no suspect any more.
-        removes=(names.STARTS,) if state.starts else (),
+        # It came to an end, so it is no suspect any more, also by counts that this run never saw.
+        removes=(names.STARTS,),
     )
 
 

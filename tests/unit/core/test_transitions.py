@@ -199,6 +199,14 @@ def test_waiting_counts_each_failure_once() -> None:
     assert table.items["caller#one"]["tries"] == {"N": "5"}
 
 
+def test_who_waits_is_no_suspect_any_more() -> None:
+    """Also by counts of other workers, which the run that ends has never seen."""
+    table = MemoryRequests()
+    table.put({**image("caller#one"), "starts": {"N": "2"}})
+    assert write(table, settled(Waiting("busy", 5_000))) is WriteResult.APPLIED
+    assert "starts" not in table.items["caller#one"]
+
+
 def test_two_sweepers_redrive_a_row_once() -> None:
     """The second one's condition no longer holds."""
     table = table_with(image(status="waiting-a", tries=1))
