@@ -229,10 +229,18 @@ class Shard:
 
     async def _read_and_start(self, candidates: list[_Candidate]) -> None:
         known_at_ms = self._clock.now_ms()
+        running = {candidate.entry for candidate in candidates if self._window.runs(candidate.change.state)}
         present = await self._read([candidate.change.state.id for candidate in candidates])
         for candidate in candidates:
             change, entry = candidate.change, candidate.entry
             state = present.get(change.state.id)
+            if (
+                state is not None
+                and entry in running
+                and not (self._window.runs(state) or self._window.has_started(state))
+            ):
+                # Its run ended meanwhile: what was read may be from before the outcome.
+                state = (await self._read([state.id])).get(state.id)
             decision = decide_present(change.state, state)
             if decision is not Decision.RUN or state is None:
                 self._window.resolve(entry, decision.value)

@@ -57,6 +57,10 @@ class Window:
         self._counters.add("joined")
         return True
 
+    def runs(self, state: State) -> bool:
+        """Tell whether this request is under way, whatever the attempt."""
+        return (state.id, state.accepted_at) in self._runs
+
     def has_started(self, state: State) -> bool:
         """Tell whether this attempt, or a later one, was started here."""
         return self._seen.covers(state.id, state.accepted_at, state.attempt)

@@ -1,12 +1,13 @@
 """A shard and its records: what runs, what doesn't, and how far the shard counts as resolved."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from dropslot import Reject, Request, RetryLater
-from dropslot.core.item import Unfinished
+from dropslot.core.item import State, Unfinished
 from dropslot.core.policy import Ending, Policy, Raised, Returned, TimedOut
 from dropslot.core.transitions import redrive
 from dropslot.engine.runners import InlineRunner
@@ -512,3 +513,34 @@ async def test_a_fault_wakes_who_waits_for_a_slot() -> None:
     with pytest.raises(RuntimeError, match="a fault of ours"):
         await bench.shard.submit([bench.accept("caller#1"), bench.accept("caller#2")])
     assert bench.shard.position is None
+
+
+@asynchronous
+async def test_a_run_that_ends_while_its_redrive_is_looked_up_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a redrive that is read before the outcome and looked at after it, then it is read again, not run."""
+    gates = Gates()
+    runner = ScriptedRunner(gates)
+    bench = Bench(runner)
+    await bench.shard.submit([bench.accept("caller#1")])
+    await settle()
+    await redrive_now(bench, "caller#1")
+    redriven = bench.feed[-1]
+    answers = asyncio.Event()
+    read = bench.requests.read
+
+    async def slow_read(ids: Sequence[str]) -> Mapping[str, State]:
+        states = await read(ids)
+        await answers.wait()
+        return states
+
+    monkeypatch.setattr(bench.requests, "read", slow_read)
+    submitting = asyncio.create_task(bench.shard.submit([redriven]))
+    await settle()
+    gates.end("caller#1", Returned(None))
+    await settle()
+    assert bench.status("caller#1") == "done"
+    answers.set()
+    await submitting
+    await bench.shard.drain()
+    assert len(runner.calls) == 1
+    assert bench.shard.position == redriven.sequence_number
