@@ -1,4 +1,4 @@
-"""Real servers for all tests: DynamoDB Local and kinesis-local on free loopback ports, started once a session."""
+"""For all tests: real servers on free loopback ports, started once a session, and figures at the end of the output."""
 
 import os
 import uuid
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -13,6 +14,8 @@ from dropslot.core.errors import ConfigurationError
 from dropslot.local.clients import dynamodb_client, kinesis_client
 from dropslot.local.servers import running_dynamodb, running_kinesis
 from dropslot.local.tables import ensure_stream, ensure_table
+
+_FIGURES: Final = pytest.StashKey[list[str]]()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,19 @@ class FreshTable:
     name: str
     stream_arn: str
     endpoint: str
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests have told, also those that passed."""
+    for line in terminalreporter.config.stash.get(_FIGURES, []):
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def tell(pytestconfig: pytest.Config) -> Callable[[object], None]:
+    """Take a figure for the end of the test run's output."""
+    figures = pytestconfig.stash.setdefault(_FIGURES, [])
+    return lambda figure: figures.append(str(figure))
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -52,10 +53,10 @@ class Report:
     seconds: float
 
 
-def schedule(seed: int, count: int, *, persistent: bool = True) -> list[str]:
+def schedule(seed: int, count: int) -> list[str]:
     """Draw faults at random, each kind once before any comes again."""
     chance = random.Random(seed)
-    kinds = [name for name, fault in FAULTS.items() if persistent or not fault.persistent]
+    kinds = list(FAULTS)
     drawn: list[str] = []
     while len(drawn) < count:
         chance.shuffle(kinds)
@@ -117,10 +118,14 @@ def run_campaign(
         )
 
 
-def _strike(rig: Rig, fault: str, sending: "Future[None]", chance: random.Random, say: Callable[[str], None]) -> Strike:
-    unsettled = rig.pile_up(LEAST_UNSETTLED, _LOAD_SECONDS)
-    say(f"{fault} with {unsettled} unsettled, {len(rig.client.accepted)} accepted")
-    FAULTS[fault].strike(rig, chance)
+def _strike(rig: Rig, name: str, sending: "Future[None]", chance: random.Random, say: Callable[[str], None]) -> Strike:
+    fault = FAULTS[name]
+    with ExitStack() as lasting:
+        with rig.slow_handlers():
+            rig.await_pile(fault.pile, _LOAD_SECONDS)
+            unsettled = lasting.enter_context(fault.strike(rig, chance))
+        say(f"{name} struck with {unsettled} unsettled, {len(rig.client.accepted)} accepted")
+        assert unsettled >= LEAST_UNSETTLED, f"{name} struck {unsettled} unsettled requests only"
     if sending.done():
         sending.result()
-    return Strike(fault=fault, unsettled=unsettled)
+    return Strike(fault=name, unsettled=unsettled)

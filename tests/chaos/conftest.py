@@ -1,28 +1,13 @@
 """What chaos needs of its machine, and how much of it there is: sizes and seed come from the environment."""
 
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import pytest
 
 from dropslot.local.doctor import missing_for_kcl
-
-_FIGURES: Final = pytest.StashKey[list[str]]()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the figures of all chaos runs, also of those that passed."""
-    for line in terminalreporter.config.stash.get(_FIGURES, []):
-        terminalreporter.write_line(line)
-
-
-@pytest.fixture
-def tell(pytestconfig: pytest.Config) -> Callable[[object], None]:
-    """Take a figure for the end of the test run's output."""
-    figures = pytestconfig.stash.setdefault(_FIGURES, [])
-    return lambda figure: figures.append(str(figure))
 
 
 @pytest.fixture(autouse=True)
@@ -34,9 +19,11 @@ def _needs_parts() -> None:
 
 
 @pytest.fixture
-def seed() -> int:
-    """Seed of a chaos run, `CHAOS_SEED`."""
-    return int(os.environ.get("CHAOS_SEED", "11"))
+def seed(tell: Callable[[object], None]) -> int:
+    """Seed of a chaos run, `CHAOS_SEED`; without it another one in each run, which is told to be used again."""
+    seed = int(os.environ.get("CHAOS_SEED", random.SystemRandom().randrange(1 << 32)))
+    tell(f"again with CHAOS_SEED={seed}")
+    return seed
 
 
 @pytest.fixture

@@ -39,7 +39,6 @@ class Rig:
         proxy: stands before DynamoDB for gateway and consumer; the relay and the rig itself go straight.
         client: hands requests in, through a gateway behind the proxy.
         environment: of consumers.
-        persistent: whether servers can be restarted.
         guard: ends what is left when the rig itself is killed.
         dynamodb: client of the table, past the proxy.
         streams: client of the table's change feed.
@@ -51,7 +50,6 @@ class Rig:
     proxy: Proxy
     client: Client
     environment: Mapping[str, str]
-    persistent: bool
     guard: Guard
     dynamodb: "DynamoDBClient"
     streams: "DynamoDBStreamsClient"
@@ -78,15 +76,6 @@ class Rig:
             for item in ledger.read_table(self.dynamodb, self.stack.info.table)
             if item[names.STATUS]["S"].rpartition("-")[0] in {names.PENDING, names.WAITING}
         }
-
-    def pile_up(self, least: int, limit_seconds: float) -> int:
-        """Slow the handlers down until the consumer is in the middle of work that this many requests wait for.
-
-        Returns:
-            How many requests are unsettled now that the handlers are fast again.
-        """
-        with self.slow_handlers():
-            return self.await_pile(least, limit_seconds)
 
     def await_pile(self, least: int, limit_seconds: float) -> int:
         """Wait until this many requests are unsettled, with handlers running; return how many."""

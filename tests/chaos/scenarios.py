@@ -223,14 +223,9 @@ def _starts_of_daemon(rig: Rig) -> int:
     return sum(json.loads(line).get("event") == "daemon_started" for line in lines if line.startswith("{"))
 
 
-def mixed_poison(seed: int, *, killer: bool) -> list[Task]:
-    """Return poison for a mixed campaign, in an order of chance.
-
-    Args:
-        seed: of the campaign.
-        killer: whether one of them kills its process, which costs three restarts of the daemon.
-    """
+def mixed_poison(seed: int) -> list[Task]:
+    """Return poison for a mixed campaign, in an order of chance; one of them kills its process."""
     chance = random.Random(seed)
-    deeds = ["hang", "large", *((chance.choice(("exit", "crash", "eat")),) if killer else ())]
+    deeds = ["hang", "large", chance.choice(("exit", "crash", "eat"))]
     chance.shuffle(deeds)
     return [poison(deed, f"poison-{deed}", POISONS[deed]) for deed in deeds]

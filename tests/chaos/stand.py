@@ -111,7 +111,6 @@ def running_rig(
                 "DROPSLOT_STREAM": info.stream,
                 "DROPSLOT_APPLICATION": "dropslot",
             },
-            persistent=persistent,
             guard=guard,
             dynamodb=parts.enter_context(closing(dynamodb_client(info.dynamodb_endpoint))),
             streams=parts.enter_context(closing(streams_client(info.dynamodb_endpoint))),

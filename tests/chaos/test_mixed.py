@@ -1,6 +1,5 @@
 """Faults mixed at random from a seed, with poison among the requests: nothing is lost, nothing settles twice."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +20,7 @@ def test_a_schedule_is_the_same_for_the_same_seed_and_leaves_no_kind_out() -> No
 
 def test_mixed_faults_lose_nothing(folder: Path, requests_count: int, strikes: int, seed: int, tell: Tell) -> None:
     """Given requests with poison among them, when faults strike at random, then all settle once, as they must."""
-    poisons = mixed_poison(seed, killer=os.environ.get("CHAOS_KILLER") == "1")
+    poisons = mixed_poison(seed)
 
     report = run_campaign(
         "mixed",

@@ -17,15 +17,17 @@ def test_poison_is_failed_and_the_rest_goes_on(folder: Path, seed: int, tell: Te
 
     And each poison is failed with a clear error, after few restarts.
     """
-    deeds = os.environ.get("CHAOS_POISON", "eat,hang,large").split(",")
-    killers = len({"exit", "crash", "eat"} & set(deeds))
+    deeds = os.environ.get("CHAOS_POISON", "exit,eat,hang,large").split(",")
+    killers = {"exit", "crash", "eat"} & set(deeds)
 
     story = poisoned(folder, deeds=deeds, later=200, seed=seed)
 
     tell(story)
     story.ledger.assert_clean()
-    assert story.restarts <= _CRASHES * killers
-    assert all(runs <= _CRASHES for deed, runs in story.runs.items() if deed != "hang")
+    assert story.restarts <= _CRASHES * len(killers)
+    assert all(story.runs[deed] <= _CRASHES for deed in killers)
+    # It may be under way whenever another one kills their process.
+    assert story.runs.get("large", 0) <= 1 + story.restarts
 
 
 def test_what_the_stream_skips_is_swept(folder: Path, seed: int, tell: Tell) -> None:

@@ -5,7 +5,6 @@ import multiprocessing
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 
@@ -53,25 +52,17 @@ class Summary:
             yield f"again: python -m tests.simulation {report.seed}"
 
 
-def run(
-    seeds: Sequence[int],
-    *,
-    processes: int,
-    progress: Callable[[str], None],
-    variant: Callable[[], AbstractContextManager[None]] = nullcontext,
-) -> Summary:
+def run(seeds: Sequence[int], *, processes: int, progress: Callable[[str], None]) -> Summary:
     """Play seeds.
 
     Args:
         seeds: which.
         processes: how many at once.
         progress: told now and then how far it is.
-        variant: what is done to the product meanwhile; one process only.
     """
     chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
     if processes == 1:
-        with variant():
-            return _sum_up(_watched((play_all(chunk) for chunk in chunks), len(seeds), progress))
+        return _sum_up(_watched((play_all(chunk) for chunk in chunks), len(seeds), progress))
     # Spawned, not forked: the same on every system, and nothing of the test run's own state comes along.
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         return _sum_up(_watched(pool.imap_unordered(play_all, chunks), len(seeds), progress))

@@ -23,11 +23,9 @@ class Clients:
     def schedule(self) -> None:
         """Decide when who sends what."""
         plan, source = self._world.plan, self._world.random
-        at_once = source.random() < 0.3
-        span = 1.0 if at_once else plan.quiet_at * 0.8
         for number in range(plan.requests):
             request_id = f"-#orders#{number}"
-            at = source.uniform(0, span)
+            at = source.uniform(0, plan.arrivals_seconds)
             self._at(at, request_id, "body")
             while "repeats" in plan.faults and source.random() < 0.5:
                 at += source.choice((0.0, 1.0, 10.0, 60.0))

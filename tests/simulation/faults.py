@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 #: Every class of fault, and how often a schedule has it.
@@ -30,6 +30,7 @@ CLASSES: Final[Mapping[str, float]] = {
     "stop": 0.2,
     "reshard": 0.2,
     "backlog": 0.15,
+    "overload": 0.03,
     # handlers and clients
     "poison": 0.15,
     "hang": 0.15,
@@ -38,9 +39,9 @@ CLASSES: Final[Mapping[str, float]] = {
     "repeats": 0.3,
 }
 
-#: Shares of schedules with no fault at all, and with nothing but a backlog.
+#: Shares of schedules with no fault at all, and with nothing but one of these.
 _CALM: Final = 0.03
-_BACKLOG_ONLY: Final = 0.05
+_ALONE: Final[Mapping[str, float]] = {"backlog": 0.05, "overload": 0.02}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,9 @@ class Plan:
     Args:
         faults: the classes it has.
         requests: how many requests are accepted first.
+        arrivals_seconds: how long they keep coming in.
+        pace_seconds: what a plain handler takes on average; None for anything.
+        start_at: when the workers come up.
         workers: how many there are.
         shards: how many there are at first.
         concurrency: window of a shard.
@@ -62,6 +66,9 @@ class Plan:
 
     faults: frozenset[str]
     requests: int
+    arrivals_seconds: float
+    pace_seconds: float | None
+    start_at: float
     workers: int
     shards: int
     concurrency: int
@@ -72,24 +79,26 @@ class Plan:
     in_order: bool
 
 
+def of_seed(seed: int) -> frozenset[str]:
+    """Return the classes of fault that a seed's schedule has."""
+    return draw(random.Random(seed)).faults
+
+
 def draw(source: random.Random) -> Plan:
     """Draw a schedule's measures."""
-    kind = source.random()
-    if kind < _CALM:
-        faults = frozenset[str]()
-    elif kind < _CALM + _BACKLOG_ONLY:
-        faults = frozenset({"backlog"})
-    else:
-        faults = frozenset(name for name, share in CLASSES.items() if source.random() < share)
+    faults = _draw_faults(source)
     quiet_at = source.uniform(30, 90)
     outages = []
     if "outage" in faults:
         for _ in range(source.randint(1, 2)):
             start = source.uniform(0, quiet_at)
             outages.append((start, min(quiet_at, start + source.choice((1, 10, 40)))))
-    return Plan(
+    plan = Plan(
         faults=faults,
         requests=source.choice((5, 5, 8, 8, 12, 12, 20, 40)),
+        arrivals_seconds=1.0 if source.random() < 0.3 else quiet_at * 0.8,
+        pace_seconds=None,
+        start_at=source.uniform(0.5, 0.9) * quiet_at if "backlog" in faults else 0.0,
         workers=source.choice((1, 2, 2, 3)),
         shards=source.choice((1, 1, 2)),
         concurrency=source.choice((1, 2, 4, 8, 64)),
@@ -98,6 +107,41 @@ def draw(source: random.Random) -> Plan:
         outages=tuple(outages),
         latency_max_seconds=source.choice((0.5, 3.0)) if "latency" in faults else 0.02,
         in_order=source.random() < 0.25,
+    )
+    return _overloaded(plan, source) if "overload" in faults else plan
+
+
+def _draw_faults(source: random.Random) -> frozenset[str]:
+    kind = source.random()
+    if kind < _CALM:
+        return frozenset()
+    passed = _CALM
+    for name, share in _ALONE.items():
+        passed += share
+        if kind < passed:
+            return frozenset({name})
+    return frozenset(name for name, share in CLASSES.items() if source.random() < share)
+
+
+def _overloaded(plan: Plan, source: random.Random) -> Plan:
+    """Have requests come in about as fast as they can be run, while for minutes none is: consumer or table is away."""
+    concurrency = source.choice((1, 2))
+    pace_seconds = source.choice((1.0, 2.0, 4.0))
+    requests = source.choice((40, 80, 120))
+    span = requests * pace_seconds / concurrency / source.uniform(0.7, 1.3)
+    away_seconds = source.uniform(0.3, 0.8) * span
+    consumer_away = source.random() < 0.6
+    start = source.uniform(0, span - away_seconds)
+    return replace(
+        plan,
+        requests=requests,
+        arrivals_seconds=span,
+        pace_seconds=pace_seconds,
+        start_at=away_seconds if consumer_away else 0.0,
+        outages=plan.outages if consumer_away else (*plan.outages, (start, start + away_seconds)),
+        shards=1,
+        concurrency=concurrency,
+        quiet_at=max(plan.quiet_at, span),
     )
 
 
@@ -125,7 +169,7 @@ class Faults:
     def outage(self, now: float) -> bool:
         """Tell whether the table is out of reach."""
         if any(start <= now < end for start, end in self._plan.outages):
-            self.struck.add("outage")
+            self.struck.update({"outage"} & self._plan.faults)
             return True
         return False
 

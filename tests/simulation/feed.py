@@ -84,7 +84,6 @@ class Feed:
         self._last_number = 0
         self._latest: dict[str, float] = {}
         self.under_way = 0
-        self.duplicates = 0
         depth = shards - 1
         self.shards = [StreamShard(f"shard-{slot}", depth, slot) for slot in range(shards)]
 
@@ -101,7 +100,6 @@ class Feed:
         copies = 1
         while copies < 4 and strikes("duplicates", 0.25, now):
             copies += 1
-        self.duplicates += copies - 1
         for _ in range(copies):
             delay = self._source.uniform(0.02, 0.2)
             if strikes("delay", 0.15, now):

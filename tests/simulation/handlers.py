@@ -11,6 +11,7 @@ from dropslot.core.errors import Reject, RetryLater
 from dropslot.core.policy import Ending, Raised, Returned, TimedOut
 from dropslot.core.request import Request
 from tests.simulation.faults import Plan
+from tests.simulation.life import Run
 
 if TYPE_CHECKING:
     from tests.simulation.process import ShardProcess
@@ -67,7 +68,7 @@ class Scripts:
             return [Step("hang", 0.0)] * self._source.randint(1, 5) + [self._plain()]
         if "late" in faults and luck > 0.7:
             return [Step("value", LIMIT_SECONDS * self._source.uniform(1, 4)), self._plain()]
-        if luck < 0.5:
+        if luck < (0.5 if self._plan.pace_seconds is None else 0.9):
             return [self._plain()]
         bad = self._source.choice(("raise", "reject", "string", "later", "transient"))
         return [Step(bad, self._pace())] * self._source.randint(1, 4) + [self._plain()]
@@ -76,6 +77,8 @@ class Scripts:
         return Step(self._source.choice(("done", "value")), self._pace())
 
     def _pace(self) -> float:
+        if self._plan.pace_seconds is not None:
+            return self._plan.pace_seconds * self._source.uniform(0.5, 1.5)
         return self._source.choice((0.0, 0.01, 0.2, 1.0, 4.0, 8.0))
 
 
@@ -91,45 +94,55 @@ class SimulatedRunner:
         self._world = world
         self._process = process
         self._image = process.image
-        self._last_task: dict[tuple[str, int], object] = {}
+        self._runs: dict[tuple[str, int], tuple[object, Run]] = {}
         self.lost = 0
 
     async def call(self, request: Request) -> Ending:
         """See `Runner.call`."""
         world = self._world
         key = (request.id, round(request.accepted_at.timestamp() * 1000))
-        task = asyncio.current_task()
-        first = self._last_task.get(key) is not task
-        self._last_task[key] = task
-        world.checker.started(key, request.attempt, self._image, first=first)
+        run = self._run(key, request.attempt)
         step = world.scripts.next(key)
         if step.kind in {"hang", "poison"}:
             world.faults.struck.add(step.kind)
         if step.kind == "hang" or step.seconds >= LIMIT_SECONDS:
             await asyncio.sleep(LIMIT_SECONDS)
-            world.checker.ended(key, TimedOut(LIMIT_SECONDS))
+            world.checker.ended(key, run, TimedOut(LIMIT_SECONDS))
             self.lost += 1
             late = world.loop.create_future()
             if step.kind != "hang":
-                world.loop.call_later(step.seconds - LIMIT_SECONDS, self._found, key, step, late)
+                world.loop.call_later(step.seconds - LIMIT_SECONDS, self._found, key, run, step, late)
             return TimedOut(LIMIT_SECONDS, late)
         await asyncio.sleep(step.seconds)
         if step.kind == "poison":
-            world.checker.killed(key)
+            world.checker.killed(key, run)
             self._process.kill(f"by {request.id}")
             await world.loop.create_future()
         ending = _ending(step)
-        world.checker.ended(key, ending)
+        world.checker.ended(key, run, ending)
         return ending
 
     def close(self) -> None:
         """See `Runner.close`."""
 
-    def _found(self, key: tuple[str, int], step: Step, late: "asyncio.Future[Ending]") -> None:
+    def _run(self, key: tuple[str, int], attempt: int) -> Run:
+        """Return the run that this call is part of: a further try in process is made by the same task."""
+        task = asyncio.current_task()
+        before, run = self._runs.get(key, (None, None))
+        if run is None or before is not task:
+            run = Run(self._image, attempt)
+            self._runs[key] = task, run
+            self._world.checker.called(key, run)
+            self._world.checker.started(key, run)
+        else:
+            self._world.checker.called(key, run)
+        return run
+
+    def _found(self, key: tuple[str, int], run: Run, step: Step, late: "asyncio.Future[Ending]") -> None:
         self.lost -= 1
         self._world.faults.struck.add("late")
         ending = _ending(step)
-        self._world.checker.ended(key, ending)
+        self._world.checker.ended(key, run, ending, late=True)
         late.set_result(ending)
 
 

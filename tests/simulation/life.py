@@ -2,7 +2,24 @@
 
 from dataclasses import dataclass, field
 
+from tests.simulation.loop import Image
+
 Key = tuple[str, int]
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """A handler at work on a request, tries in process included.
+
+    Args:
+        image: the process it runs in.
+        attempt: as the handler was told.
+        ending: "" while it has none, else success, error (for good) or passing; a late success doesn't change it.
+    """
+
+    image: Image
+    attempt: int
+    ending: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -11,10 +28,10 @@ class Life:
 
     Args:
         key: id and generation.
-        accepted_at: virtual seconds.
-        starts_before: how many shard processes had been started then.
-        runs: how often its handler was started, tries in process not counted.
-        kills: how many processes died of it.
+        changed_at: virtual seconds of the last change.
+        runs: of its handler, tries in process not counted.
+        kills: how many processes in charge of its shard died of it.
+        hidden: how many of them had run others that had waited.
         successes: handler calls that ended well.
         errors: handler calls that ended in an error for good.
         passing: handler calls that ended in an error that may pass, or in no time.
@@ -22,18 +39,19 @@ class Life:
         waits: how often it was put off.
         redrives: by the sweep.
         overdue: those of them that found it pending.
-        suspected: a start of it was counted, which moves its `due_at` as well.
-        taken_back: how often such a count was taken back.
+        rest_graces: how many graces must pass before the sweep finds it overdue.
+        counted: the processes that counted a start of it.
+        taken_back: how often the count of a start was taken back.
         settled_at: virtual seconds of the outcome.
         deleted_at: virtual seconds of the deletion.
         left_pending: the attempts that have had an outcome, or a wait.
     """
 
     key: Key
-    accepted_at: float
-    starts_before: int
-    runs: int = 0
+    changed_at: float
+    runs: list[Run] = field(default_factory=list)
     kills: int = 0
+    hidden: int = 0
     successes: int = 0
     errors: int = 0
     passing: int = 0
@@ -41,7 +59,8 @@ class Life:
     waits: int = 0
     redrives: int = 0
     overdue: int = 0
-    suspected: bool = False
+    rest_graces: int = 1
+    counted: list[Image] = field(default_factory=list)
     taken_back: int = 0
     settled_at: float | None = None
     deleted_at: float | None = None

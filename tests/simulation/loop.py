@@ -27,8 +27,15 @@ class Image:
         self.blow: Callable[[], None] | None = None
         self.parked: list[Handle] | None = None
         self.frozen_seconds = 0.0
+        #: Whether the lease of its shard is still with its daemon.
+        self.holds_lease: Callable[[], bool] = lambda: False
         self.context = copy_context()
         self.context.run(_image.set, self)
+
+    @property
+    def in_charge(self) -> bool:
+        """Tell whether it lives and nobody else has its shard."""
+        return not self.dead and self.holds_lease()
 
 
 _image: ContextVar[Image | None] = ContextVar("simulated_image", default=None)

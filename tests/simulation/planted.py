@@ -186,6 +186,84 @@ def no_overdue_sweep() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def redrives_never_rarer() -> Iterator[None]:
+    """The sweep redrives a pending request each time the grace is over."""
+    with patch("dropslot.engine.sweep.next_due_at", lambda _, *, now_ms, **__: now_ms):
+        yield
+
+
+@contextmanager
+def redrives_never_join() -> Iterator[None]:
+    """A redrive of a request that is still under way starts it a second time."""
+
+    def takes_over(self: Window, state: State, entry: Any) -> bool:
+        if not self.has_started(state):
+            return False
+        self.resolve(entry, "duplicate")
+        return True
+
+    with patch.object(Window, "takes_over", takes_over):
+        yield
+
+
+@contextmanager
+def obeys_the_record() -> Iterator[None]:
+    """A request is run under the attempt of its record, as often as there are records, and redriven again and again."""
+    with no_read_before_run(), redrives_never_rarer():
+        yield
+
+
+@contextmanager
+def livelock() -> Iterator[None]:
+    """The same, and a success counts only for that attempt: a backlog then makes more work than it loses."""
+    with obeys_the_record(), done_needs_equal_attempt():
+        yield
+
+
+@contextmanager
+def abandoned_shard_opens_entries() -> Iterator[None]:
+    """A shard that was abandoned leaves one batch out and looks at the next: its position jumps the gap."""
+    real = Shard.submit
+
+    async def submit(self: Shard, records: Sequence[Any]) -> None:
+        if self._left_out:
+            for record in records:
+                self._examine(record, self._watermark.open(record.sequence_number))
+        await real(self, records)
+
+    with patch.object(Shard, "submit", submit):
+        yield
+
+
+@contextmanager
+def cut_batch_acknowledged() -> Iterator[None]:
+    """A batch that a stop cut short counts as taken."""
+    real = Shard.submit
+
+    async def submit(self: Shard, records: Sequence[Any]) -> None:
+        await real(self, records)
+        if self._abandoned and records:
+            self._watermark._position = records[-1].sequence_number
+
+    with patch.object(Shard, "submit", submit):
+        yield
+
+
+@contextmanager
+def shard_end_without_what_was_left_out() -> Iterator[None]:
+    """A shard that was to stop claims its end, whatever of its last batch it hasn't taken."""
+    with patch.object(Shard, "complete", property(lambda _: True)):
+        yield
+
+
+@contextmanager
+def blames_too_early() -> Iterator[None]:
+    """A request is failed as killer of its worker after one death."""
+    with patch("dropslot.engine.execution.MAX_STARTS", 2):
+        yield
+
+
 #: Every bug by its name.
 BUGS: Final[Mapping[str, Bug]] = {
     bug.__name__: bug
@@ -201,5 +279,12 @@ BUGS: Final[Mapping[str, Bug]] = {
         starts_not_counted,
         shard_end_without_drain,
         no_overdue_sweep,
+        redrives_never_rarer,
+        redrives_never_join,
+        livelock,
+        abandoned_shard_opens_entries,
+        cut_batch_acknowledged,
+        shard_end_without_what_was_left_out,
+        blames_too_early,
     )
 }

@@ -46,14 +46,15 @@ def quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def play(seed: int, *, trace: bool = False) -> Report:
+def play(seed: int, *, trace: bool = False, promises: frozenset[str] | None = None) -> Report:
     """Play one seed.
 
     Args:
         seed: which.
         trace: return the whole history.
+        promises: the only ones to demand; None for all.
     """
-    world = World(seed, tracing=trace)
+    world = World(seed, tracing=trace, promises=promises)
     violation, about = "", ""
     collecting = gc.isenabled()
     gc.disable()  # what is left of a killed process must not be woken up at an arbitrary moment
@@ -71,7 +72,7 @@ def play(seed: int, *, trace: bool = False) -> Report:
         faults=frozenset(world.faults.struck),
         steps=world.loop.steps,
         requests=len(lives),
-        runs=sum(life.runs for life in lives),
+        runs=sum(len(life.runs) for life in lives),
         redrives=sum(life.redrives for life in lives),
         violation=violation,
         lines=tuple(world.history.lines(None if trace else about)) if trace or violation else (),

@@ -57,18 +57,28 @@ class ShardProcess:
         name: for the history.
         checkpointed: the daemon's ear for checkpoints.
         ended: told when it is gone, with the reason; "" for an orderly end.
+        holds_lease: whether its shard is still with that daemon.
     """
 
     def __init__(
-        self, world: "World", name: str, checkpointed: Callable[[str | None], None], ended: Callable[[str], None]
+        self,
+        world: "World",
+        name: str,
+        *,
+        checkpointed: Callable[[str | None], None],
+        ended: Callable[[str], None],
+        holds_lease: Callable[[], bool],
     ) -> None:
         self._world = world
         self._name = name
         self._ended = ended
+        self._holds_lease = holds_lease
         self.image = self._new_image()
         self.pipe = Pipe(world.loop, checkpointed)
         self._code = BlockingCode(world.loop, self.image, self._run)
         self.pipe.code = self._code
+        #: The supervisor has asked it to start nothing more, since its daemon is about to be stopped.
+        self.stopping = False
         #: How far its records may be acknowledged, as it says itself; for the daemon's pace only.
         self.engine: SimulatedEngine | None = None
 
@@ -93,6 +103,7 @@ class ShardProcess:
 
     def _new_image(self) -> Image:
         image = Image(self._name)
+        image.holds_lease = self._holds_lease
         image.blow = lambda: self.kill("at an await")
         return image
 
@@ -129,7 +140,7 @@ class ShardProcess:
             monotonic_seconds=self._world.loop.time,
             pause_seconds=self._code.pause,
             reload_wanted=lambda: False,
-            stop_wanted=lambda: False,
+            stop_wanted=lambda: self.stopping,
             replace=self._replace,
             shutdown_grace_seconds=SHUTDOWN_GRACE_SECONDS,
             replace_grace_seconds=LIMIT_SECONDS * HANDLER_TRIES + 5,
@@ -142,7 +153,7 @@ class ShardProcess:
         world, counters = self._world, MemoryCounters()
         self.image.name = f"{self._name} {shard_id}"
         shard = Shard(
-            requests=world.port,
+            requests=world.port(self.image),
             runners={ANY_TYPE: SimulatedRunner(world, self)},
             clock=VirtualClock(world.loop),
             counters=counters,

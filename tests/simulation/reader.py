@@ -62,7 +62,13 @@ class Reader:
         self._wake: asyncio.Future[None] | None = None
         self._cursor = bisect_right(lease.shard.records, lease.checkpoint, key=lambda record: record.sequence_number)
         name = f"{worker.name}/{lease.shard.id}#{self.world.process_starts}"
-        self.process = ShardProcess(self.world, name, self._checkpointed, lambda why: worker.process_ended(self, why))
+        self.process = ShardProcess(
+            self.world,
+            name,
+            checkpointed=self._checkpointed,
+            ended=lambda why: worker.process_ended(self, why),
+            holds_lease=lambda: lease.owner is self,
+        )
 
     def start(self) -> None:
         """Start the process and feed it."""
@@ -85,7 +91,7 @@ class Reader:
     async def _feed(self) -> None:
         await self._exchange(Initialize(shard_id=self.lease.shard.id))
         while not self.finished:
-            if self.worker.stopping:
+            if self.worker.daemon_stopping:
                 await self._stop()
             elif self.world.loop.time() >= self.lost_at:
                 await self._exchange(LeaseLost())
@@ -126,12 +132,12 @@ class Reader:
             timer = self.world.loop.call_later(1.0, self.wake, context=self.daemon.context)
             await self._wake
             timer.cancel()
-            if not self.worker.stopping and self._cursor == len(self.lease.shard.records):
+            if not self.worker.daemon_stopping and self._cursor == len(self.lease.shard.records):
                 await self._exchange(ProcessRecords(records=[]))
         else:
             asleep_at = self.world.loop.time()
             await self._wake
-            if self.world.loop.time() - asleep_at > 1.0 and not self.worker.stopping:
+            if self.world.loop.time() - asleep_at > 1.0 and not self.worker.daemon_stopping:
                 # The last of the empty messages that were left out: the process keeps time by them.
                 await self._exchange(ProcessRecords(records=[]))
 

@@ -1,14 +1,19 @@
 """Planted bugs: a simulation that finds nothing proves something only if it finds these."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.simulation.planted import BUGS
+from tests.simulation import faults
+from tests.simulation.planted import BUGS, livelock, obeys_the_record
 from tests.simulation.play import Report, play
 
 #: A bug that takes more seeds than this would get through a change's own test run.
 SEEDS_MAX = 1_500
+#: The promise that only time can break.
+SETTLED = "accepted is settled"
+
+Tell = Callable[[object], None]
 
 
 def _broken(seeds: range) -> Iterator[Report]:
@@ -16,11 +21,40 @@ def _broken(seeds: range) -> Iterator[Report]:
 
 
 @pytest.mark.parametrize("name", BUGS)
-def test_a_planted_bug_is_caught(name: str) -> None:
+def test_a_planted_bug_is_caught(name: str, tell: Tell) -> None:
     """Given a bug in the product, then some seed breaks a promise, and its history says which request it was."""
     with BUGS[name]():
         report = next(_broken(range(SEEDS_MAX)), None)
     assert report is not None, f"{name} was not caught in {SEEDS_MAX} seeds"
-    print(f"{name}: caught by seed {report.seed} ({report.seed + 1} seeds): {report.violation}")  # noqa: T201 - the price of finding it
+    tell(f"{name}: caught by seed {report.seed} ({report.seed + 1} seeds): {report.violation}")
     assert report.lines
     assert not play(report.seed).violation, "the seed breaks a promise without the bug as well"
+
+
+def test_a_livelock_shows_by_itself(tell: Tell) -> None:
+    """Given redrives that outrun the work, when nothing is demanded but an end, then an overloaded schedule has none.
+
+    And it has one as soon as a success counts at any attempt, which is the rule that the product has for it.
+    """
+    overloaded = (seed for seed in range(SEEDS_MAX) if faults.of_seed(seed) == {"overload"})
+    with livelock():
+        report = next(
+            report for seed in overloaded if SETTLED in (report := play(seed, promises=frozenset({SETTLED}))).violation
+        )
+    with obeys_the_record():
+        settling = play(report.seed, promises=frozenset({SETTLED}))
+
+    tell(f"livelock: seed {report.seed}, {report.redrives} redrives of {report.requests} requests, and no end")
+    assert SETTLED not in settling.violation
+    assert settling.redrives < report.redrives
+
+
+def test_a_success_that_is_refused_is_run_again_and_found(tell: Tell) -> None:
+    """Given successes that need an equal attempt, when only the runs are watched, then too many of them are found."""
+    promise = "a success isn't repeated"
+    with BUGS["done_needs_equal_attempt"]():
+        reports = (play(seed, promises=frozenset({promise})) for seed in range(SEEDS_MAX))
+        report = next(report for report in reports if report.violation)
+
+    tell(f"done_needs_equal_attempt: by its runs alone caught by seed {report.seed}")
+    assert report.violation.startswith(promise)

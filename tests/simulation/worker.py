@@ -15,11 +15,11 @@ SWEEP_INTERVAL_SECONDS = 10.0
 SWEEP_GRACE_MS = 40_000
 
 
-async def sweep_for_ever(world: "World") -> None:
+async def sweep_for_ever(world: "World", image: Image) -> None:
     """Sweep, and start again when the sweep failed, as the supervisor does."""
     while True:
         sweep = Sweep(
-            requests=world.port,
+            requests=world.port(image),
             clock=VirtualClock(world.loop),
             counters=MemoryCounters(),
             options=SweepOptions(interval_seconds=SWEEP_INTERVAL_SECONDS, grace_ms=SWEEP_GRACE_MS),
@@ -45,6 +45,7 @@ class Worker:
         self.daemon = Image(f"{name} daemon")
         self.supervisor.dead = self.daemon.dead = True
         self.stopping = False
+        self.daemon_stopping = False
         self.frozen = False
         self.readers: list[Reader] = []
 
@@ -56,9 +57,9 @@ class Worker:
     def start(self) -> None:
         """Start the host."""
         self.world.history.note("worker starts", detail=self.name)
-        self.stopping = False
+        self.stopping = self.daemon_stopping = False
         self.supervisor = Image(f"{self.name} supervisor")
-        self.world.spawn(sweep_for_ever(self.world), self.supervisor)
+        self.world.spawn(sweep_for_ever(self.world, self.supervisor), self.supervisor)
         self._start_daemon()
 
     def take(self, lease: Lease) -> None:
@@ -73,7 +74,9 @@ class Worker:
         if reader.finished or reader.daemon.dead:
             return
         self.world.history.note("daemon gives up", detail=f"{self.name}: {reason}")
-        delay = self.world.random.uniform(0, 3)
+        self._order_stop()
+        # It goes on delivering until the others have drained.
+        delay = self.world.random.choice((1, 3, 10)) * self.world.random.random()
         self.world.loop.call_later(delay, self._daemon_dies, reader.daemon, context=self.supervisor.context)
 
     def stop(self) -> bool:
@@ -82,8 +85,9 @@ class Worker:
             return False
         self.world.history.note("worker stops", detail=self.name)
         self.stopping = True
-        for reader in self.readers:
-            reader.wake()
+        self._order_stop()
+        # The daemon may well deliver another batch before it turns to its own end.
+        self.world.loop.call_later(self.world.random.uniform(0, 2), self._stop_daemon, context=self.daemon.context)
         self.world.loop.call_later(30, self.crash, "stopped", context=self.supervisor.context)
         return True
 
@@ -119,6 +123,16 @@ class Worker:
         for image in images:
             self.world.loop.thaw(image, seconds)
         self.world.fleet.offer()
+
+    def _order_stop(self) -> None:
+        """Have the shard processes start nothing more."""
+        for reader in self.readers:
+            reader.process.stopping = True
+
+    def _stop_daemon(self) -> None:
+        self.daemon_stopping = True
+        for reader in self.readers:
+            reader.wake()
 
     def _start_daemon(self) -> None:
         self.daemon = Image(f"{self.name} daemon")

@@ -7,6 +7,8 @@ from typing import Any, Final
 from dropslot.adapters.requests.memory import MemoryRequests
 from dropslot.adapters.requests.rows import Item
 from dropslot.core import names
+from dropslot.core.transitions import Write
+from dropslot.engine.ports import WriteResult
 from tests.simulation import faults
 from tests.simulation.checker import Checker, known_for_seconds
 from tests.simulation.client import Clients
@@ -31,12 +33,13 @@ class World:
     Args:
         seed: decides everything.
         tracing: keep what is only worth keeping when everything is printed.
+        promises: the only ones to demand; None for all.
     """
 
     fresh_ms = 5_000.0
     nobody = NOBODY
 
-    def __init__(self, seed: int, *, tracing: bool = False) -> None:
+    def __init__(self, seed: int, *, tracing: bool = False, promises: frozenset[str] | None = None) -> None:
         self.random = random.Random(seed)
         self.tracing = tracing
         self.plan = faults.draw(self.random)
@@ -45,17 +48,23 @@ class World:
         self.history = History(self.loop.time)
         self.process_starts = 0
         self.processes: list[ShardProcess] = []
-        self.zombies = 0
         self.known_for_seconds = known_for_seconds(self.fresh_ms, self.plan.latency_max_seconds)
         self.scripts = Scripts(self.plan, self.random)
-        self.checker = Checker(self)
+        self.checker = Checker(self, promises)
         self.feed = Feed(self.loop, self.faults, self.random, self.plan.shards)
         self.index = Index(self.loop, self.faults)
         self.table = MemoryRequests(on_change=self._changed)
-        self.port = Port(self.loop, self.faults, self.table, self.index, self.checker.written)
         self.clients = Clients(self)
         self.fleet = Fleet(self, self.plan.workers)
         self._failure: BaseException | None = None
+
+    def port(self, image: Image) -> Port:
+        """Connect a process to the table."""
+
+        def written(write: Write, result: WriteResult) -> None:
+            self.checker.written(write, result, image)
+
+        return Port(self.loop, self.faults, self.table, self.index, written)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None], image: Image) -> None:
         """Run a coroutine of the simulation in a process; what goes wrong in it ends the schedule."""
@@ -92,12 +101,12 @@ class World:
     def _schedule(self) -> None:
         plan, source = self.plan, self.random
         self.clients.schedule()
-        start_at = source.uniform(0.5, 0.9) * plan.quiet_at if "backlog" in plan.faults else 0.0
         for worker in self.fleet.workers:
-            self._at(start_at + source.random(), worker.start)
-        if "backlog" in plan.faults:  # no consumer, but a sweep: the scheduled one
-            self.faults.struck.add("backlog")
-            self.spawn(sweep_for_ever(self), Image("scheduled sweep"))
+            self._at(plan.start_at + source.random(), worker.start)
+        if piles := {"backlog", "overload"} & plan.faults:  # no consumer, but a sweep: the scheduled one
+            self.faults.struck |= piles
+            sweeper = Image("scheduled sweep")
+            self.spawn(sweep_for_ever(self, sweeper), sweeper)
         occasions: dict[str, Callable[[], None]] = {
             "process_crash": self._crash_process,
             "host_crash": self._crash_host,
@@ -133,18 +142,18 @@ class World:
             self.faults.struck.add("host_crash")
 
     def _stop_worker(self) -> None:
+        if "reshard" in self.plan.faults and self.random.random() < 0.5:  # a stop while the last records are delivered
+            self._split()
         if self._worker().stop():
             self.faults.struck.add("stop")
 
     def _freeze(self) -> None:
         if self._worker().freeze(self.random.choice((1.0, 8.0, 30.0))):
-            self.zombies += 1
             self.faults.struck.add("freeze")
 
     def _move_lease(self) -> None:
         leases = list(self.fleet.leases.values())
         if leases and self.fleet.move(self.random.choice(leases)):
-            self.zombies += 1
             self.faults.struck.add("lease_move")
 
     def _split(self) -> None:

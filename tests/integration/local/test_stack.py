@@ -13,26 +13,16 @@ import httpx
 import msgspec
 import pytest
 
-from dropslot.core.errors import ConfigurationError
 from dropslot.local.clients import dynamodb_client, kinesis_client
 from dropslot.local.errors import LocalStackError, ProcessDiedError
 from dropslot.local.options import StackOptions
-from dropslot.local.parts import Parts
 from dropslot.local.process import is_running
 from dropslot.local.stack import Stack
 from tests.integration.local.streams import all_records
 
+pytestmark = pytest.mark.usefixtures("needs_parts")
+
 STAND_IN = (sys.executable, str(Path(__file__).with_name("stand_in_consumer.py")))
-
-
-@pytest.fixture(autouse=True)
-def _needs_parts() -> None:
-    try:
-        Parts.find(os.environ, Path(__file__))
-    except ConfigurationError as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(missing))
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dropslot.core.errors import ConfigurationError
-from dropslot.local.parts import Parts
 from dropslot.local.process import is_running
+
+pytestmark = pytest.mark.usefixtures("needs_parts")
 
 STAND_IN = (sys.executable, str(Path(__file__).with_name("stand_in_consumer.py")))
 SCRIPT = """
@@ -28,16 +28,6 @@ from dropslot.local.up import run_up
 options = StackOptions(consumer_command=tuple(sys.argv[1:]), ready_file=Path("ready.json"), reload=True)
 sys.exit(run_up(options, Console(force_terminal=False)))
 """
-
-
-@pytest.fixture(autouse=True)
-def _needs_parts() -> None:
-    try:
-        Parts.find(os.environ, Path(__file__))
-    except ConfigurationError as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(missing))
 
 
 @contextmanager
