@@ -15,7 +15,21 @@ from dropslot.local.clients import dynamodb_client, kinesis_client
 from dropslot.local.servers import running_dynamodb, running_kinesis
 from dropslot.local.tables import ensure_stream, ensure_table
 
-_FIGURES: Final = pytest.StashKey[list[str]]()
+_FIGURE: Final = "figure"
+
+#: Suites that run one after the other in one of two processes, with `make test`: these need both cores for themselves,
+#: or set up for seconds what all their tests then share.
+_LANES: Final = {
+    "chaos": "stack",
+    "e2e": "stack",
+    "integration": "stack",
+    "container": "container",
+    "contract": "contract",
+    "deploy": "infra",
+    "iam": "infra",
+    "infra": "infra",
+    "simulation": "simulation",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,17 +47,29 @@ class FreshTable:
     endpoint: str
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a lane together."""
+    here = Path(__file__).parent
+    for item in items:
+        lane = _LANES.get(item.path.relative_to(here).parts[0])
+        if lane is not None:
+            item.add_marker(pytest.mark.xdist_group(lane))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what the tests have told, also those that passed."""
-    for line in terminalreporter.config.stash.get(_FIGURES, []):
-        terminalreporter.write_line(line)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport) and report.when == "call":
+                for name, figure in report.user_properties:
+                    if name == _FIGURE:
+                        terminalreporter.write_line(str(figure))
 
 
 @pytest.fixture
-def tell(pytestconfig: pytest.Config) -> Callable[[object], None]:
+def tell(record_property: Callable[[str, object], None]) -> Callable[[object], None]:
     """Take a figure for the end of the test run's output."""
-    figures = pytestconfig.stash.setdefault(_FIGURES, [])
-    return lambda figure: figures.append(str(figure))
+    return lambda figure: record_property(_FIGURE, str(figure))
 
 
 @pytest.fixture(scope="session")
