@@ -46,6 +46,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--fault", action="append", choices=("all", _MIXED, *FAULTS), help="all is each, then mixed")
     parser.add_argument("--strikes", type=int, help="how often the fault of a campaign strikes; default: by requests")
     parser.add_argument("--mixed-strikes", type=int, help="faults in the mixed campaign; default: by requests")
+    parser.add_argument("--concurrency", type=int, default=8, help="of each shard: more for many requests")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--folder", type=Path, help="takes logs and data; default: a temporary one")
     parser.add_argument("--out", type=Path, help="gets a line of JSON for each campaign")
@@ -68,7 +69,14 @@ def _run(name: str, folder: Path, options: argparse.Namespace, console: Console)
         faults, extra = [name] * strikes, []
     try:
         report = run_campaign(
-            name, folder, faults=faults, requests=options.requests, seed=options.seed, extra=extra, say=say
+            name,
+            folder,
+            faults=faults,
+            requests=options.requests,
+            seed=options.seed,
+            extra=extra,
+            concurrency=options.concurrency,
+            say=say,
         )
     except Exception as error:  # noqa: BLE001 - nobody is watching: the others are to run whatever breaks this one
         row = figures_of_broken(name, error)

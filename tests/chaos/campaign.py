@@ -16,6 +16,7 @@ from tests.chaos.stand import running_rig
 from tests.chaos.workload import Task, ordinary
 
 _SETTLE_SECONDS: Final = 300.0
+_SETTLE_SECONDS_PER_REQUEST: Final = 0.1
 _LOAD_SECONDS: Final = 60.0
 
 
@@ -72,6 +73,7 @@ def run_campaign(
     requests: int,
     seed: int,
     extra: Sequence[Task] = (),
+    concurrency: int = 8,
     say: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Run one campaign on a stack of its own.
@@ -85,6 +87,7 @@ def run_campaign(
         requests: how many ordinary ones are handed in.
         seed: decides over requests and over what faults leave open.
         extra: further requests, handed in first.
+        concurrency: of each shard.
         say: told what happens.
 
     Raises:
@@ -93,7 +96,8 @@ def run_campaign(
     chance = random.Random(seed)
     tasks = ordinary(requests, seed)
     persistent = any(FAULTS[fault].persistent for fault in faults)
-    with running_rig(folder, persistent=persistent) as rig, ThreadPoolExecutor(1) as sender:
+    settings = {"DROPSLOT_CONCURRENCY": str(concurrency)}
+    with running_rig(folder, persistent=persistent, settings=settings) as rig, ThreadPoolExecutor(1) as sender:
         started = time.monotonic()
         rig.client.send_all(extra)
         strikes = []
@@ -105,7 +109,7 @@ def run_campaign(
                 sending.result()
         finally:
             rig.client.give_up()
-        settle_seconds = rig.await_settled(_SETTLE_SECONDS)
+        settle_seconds = rig.await_settled(_SETTLE_SECONDS + requests * _SETTLE_SECONDS_PER_REQUEST)
         seconds = time.monotonic() - started
         rig.stack.check()
         return Report(
