@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from dropslot.core import names
+from dropslot.core.policy import KILLED_ITS_WORKER, MAX_STARTS
 from tests.chaos.workload import Task
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Ledger:
         requests: how many were accepted.
         lost: accepted, but gone or unsettled.
         wrong: settled, but not as expected.
+        blamed: failed as killers by the rule of three deaths, though others killed the process that often.
         double_outcomes: outcome writes beyond the first of an (id, attempt).
         redrives: writes that raised an attempt.
         runs: how often a handler was run, per accepted request.
@@ -38,6 +40,7 @@ class Ledger:
     requests: int = 0
     lost: int = 0
     wrong: int = 0
+    blamed: int = 0
     double_outcomes: int = 0
     redrives: int = 0
     starts: int = 0
@@ -79,7 +82,7 @@ def audit(
     table = {item[names.ID]["S"]: item for item in items}
     ledger = Ledger(requests=len(accepted))
     for request_id, task in accepted.items():
-        _check_item(ledger, task, table.get(request_id))
+        _check_item(ledger, task, table.get(request_id), len(runs.get(request_id, ())))
     for request_id, item in table.items():
         if request_id not in offered:
             ledger.faults.append(f"{request_id}: nobody sent it")
@@ -92,7 +95,7 @@ def audit(
     return ledger
 
 
-def _check_item(ledger: Ledger, task: Task, item: Event | None) -> None:
+def _check_item(ledger: Ledger, task: Task, item: Event | None, runs: int) -> None:
     if item is None:
         ledger.lost += 1
         ledger.faults.append(f"{task.item_id}: accepted and gone")
@@ -107,7 +110,9 @@ def _check_item(ledger: Ledger, task: Task, item: Event | None) -> None:
     right = shape == ((True, False) if status == names.DONE else (False, True))
     # A done item has no queue, until the client sends its request again: then it is in one that nobody sweeps.
     right = right and item.get(names.QUEUE, item[names.STATUS] if status == names.DONE else None) == item[names.STATUS]
-    if status != task.status or task.error not in error or not right:
+    if right and error == KILLED_ITS_WORKER and task.error != error and runs >= MAX_STARTS:
+        ledger.blamed += 1
+    elif status != task.status or task.error not in error or not right:
         ledger.wrong += 1
         ledger.faults.append(f"{task.item_id}: {status} with {error!r} instead of {task.status} with {task.error!r}")
     if json.loads(item[names.REQUEST]["S"]) != json.loads(task.body):

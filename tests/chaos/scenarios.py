@@ -149,8 +149,7 @@ class Stopped:
 def stopped(folder: Path, *, requests: int, backlog: int, seed: int) -> Stopped:
     """Stop the consumer in the middle of its work, let requests and the sweep's redrives pile up, start it again."""
     first, second = ordinary(requests, seed), ordinary(backlog, seed + 1, prefix="b")
-    settings = _SHORT_GRACE | {"DROPSLOT_KCL_PROPERTIES": "maxRecords=1000"}
-    with running_rig(folder, settings=settings) as rig:
+    with running_rig(folder, settings=_SHORT_GRACE) as rig:
         # Handlers stay slow, and batches are as large as they get: to start all of one would take far beyond the grace.
         with rig.slow_handlers():
             rig.client.send_all(first)

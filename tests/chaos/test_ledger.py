@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from dropslot.core import names
+from dropslot.core.policy import KILLED_ITS_WORKER
 from tests.chaos.ledger import audit
 from tests.chaos.workload import ordinary
 
@@ -49,10 +50,24 @@ def test_a_lost_request_a_stuck_one_and_a_ghost_are_found() -> None:
     assert any("nobody sent it" in fault for fault in _audit(_feed(), items=[_done(0), ghost]).faults)
 
 
-def _audit(feed: list[Event], items: list[Event] | None = None) -> Any:
+@pytest.mark.parametrize(("runs", "blamed"), [(2, 0), (3, 1)])
+def test_only_who_was_run_three_times_may_be_blamed(runs: int, blamed: int) -> None:
+    """Given an innocent request failed as a killer, then that is wrong, unless others killed its process thrice."""
+    failed = _pending(0) | {
+        names.STATUS: {"S": "failed-0"},
+        names.QUEUE: {"S": "failed-0"},
+        names.ERROR: {"S": KILLED_ITS_WORKER},
+    }
+
+    ledger = _audit([_feed()[0], _change(_pending(0), failed)], items=[failed], runs=runs)
+
+    assert (ledger.blamed, ledger.wrong) == (blamed, 1 - blamed)
+
+
+def _audit(feed: list[Event], items: list[Event] | None = None, runs: int = 1) -> Any:
     books = {TASK.item_id: TASK}
     items = items if items is not None else [_done(0)]
-    return audit(accepted=books, offered=books, items=items, feed=feed, runs={TASK.item_id: [0]})
+    return audit(accepted=books, offered=books, items=items, feed=feed, runs={TASK.item_id: [0] * runs})
 
 
 def _feed() -> list[Event]:

@@ -35,5 +35,6 @@ def test_mixed_faults_lose_nothing(folder: Path, requests_count: int, strikes: i
     tell(report)
     report.ledger.assert_clean()
     assert report.ledger.requests >= requests_count + len(poisons)
+    assert report.ledger.blamed <= strikes, "at most one request is under way alone when a process is killed"
     assert len(report.strikes) == strikes
     assert all(strike.unsettled >= LEAST_UNSETTLED for strike in report.strikes)
