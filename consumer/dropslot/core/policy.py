@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from dropslot.core import names
 from dropslot.core.errors import Reject, RetryLater
@@ -26,22 +27,19 @@ MAX_WAIT_SECONDS: Final = 365 * 86_400.0
 MAX_DOUBLINGS: Final = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
+class Returned(msgspec.Struct, frozen=True):
     """The handler returned this value."""
 
     value: object
 
 
-@dataclass(frozen=True, slots=True)
-class Raised:
+class Raised(msgspec.Struct, frozen=True):
     """The handler raised this."""
 
     error: BaseException
 
 
-@dataclass(frozen=True, slots=True)
-class TimedOut:
+class TimedOut(msgspec.Struct, frozen=True):
     """The handler didn't return in time.
 
     Args:
@@ -50,39 +48,42 @@ class TimedOut:
     """
 
     limit_seconds: float
-    late: "Awaitable[Ending] | None" = field(default=None, compare=False)
+    late: "Awaitable[Ending] | None" = None
 
 
 Ending = Returned | Raised | TimedOut
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True, gc=False):
     """The request succeeded; `result` is JSON text, None for nothing to keep."""
 
     result: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True, gc=False):
     """The request failed for good, with this error."""
 
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """The request waits this long for its next attempt."""
+class Waiting(msgspec.Struct, frozen=True, gc=False):
+    """The request waits for its next attempt.
+
+    Args:
+        last_error: why.
+        after_ms: how long.
+        counts: it is a failure, and moves the request on its retry schedule.
+    """
 
     last_error: str
     after_ms: int
+    counts: bool = True
 
 
 Outcome = Done | Failed | Waiting
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """How endings are judged.
 
     Args:

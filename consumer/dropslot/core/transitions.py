@@ -4,8 +4,9 @@ Each holds `attribute_exists(request)` and the same `accepted_at`, so none makes
 request of the same id; each sets `status`, `queue` and `due_at` explicitly.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from dropslot.core import names
 from dropslot.core.item import State, Unfinished
@@ -17,30 +18,26 @@ from dropslot.core.text import cut
 Value = str | int
 
 
-@dataclass(frozen=True, slots=True)
-class Equals:
+class Equals(msgspec.Struct, frozen=True, gc=False):
     """The attribute is there and has this value."""
 
     name: str
     value: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Present:
+class Present(msgspec.Struct, frozen=True, gc=False):
     """The attribute is there."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(msgspec.Struct, frozen=True, gc=False):
     """The attribute is not there."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class AbsentOrAtMost:
+class AbsentOrAtMost(msgspec.Struct, frozen=True, gc=False):
     """The attribute is not there, or is a number not above this one."""
 
     name: str
@@ -50,8 +47,7 @@ class AbsentOrAtMost:
 Condition = Equals | Present | Absent | AbsentOrAtMost
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Write:
+class Write(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One conditional update of one item; it never creates one.
 
     Args:
@@ -131,7 +127,7 @@ def waiting(state: State, outcome: Waiting, *, now_ms: int) -> Write:
         conditions=_this_attempt(state),
         sets={
             **_unfinished(names.WAITING, state.digit, now_ms + outcome.after_ms),
-            names.TRIES: state.tries + 1,
+            names.TRIES: state.tries + 1 if outcome.counts else state.tries,
             names.LAST_ERROR: cut(outcome.last_error, names.ERROR_MAX_BYTES),
         },
         # It came to an end, so it is no suspect any more, also by counts that this run never saw.

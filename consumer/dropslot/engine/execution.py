@@ -178,4 +178,4 @@ def _smaller(outcome: Outcome) -> Outcome | None:
         return Done(None) if outcome.result is not None else None
     if isinstance(outcome, Failed):
         return Failed(LAST_RESORT_ERROR) if outcome.error != LAST_RESORT_ERROR else None
-    return Waiting("", outcome.after_ms) if outcome.last_error else None
+    return Waiting("", outcome.after_ms, outcome.counts) if outcome.last_error else None

@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from logging import getLogger
-from typing import Final
+
+import msgspec
 
 from dropslot.core.change import Change, Unusable, parse
 from dropslot.core.decision import Decision, decide, decide_present, needs_read
@@ -17,18 +16,13 @@ from dropslot.engine.options import ShardOptions
 from dropslot.engine.ports import Clock, Counters, Requests, Runner
 from dropslot.engine.reachability import Reachability
 from dropslot.engine.run import Run
+from dropslot.engine.skipped import SkippedRecords
 from dropslot.engine.stream_record import StreamRecord
 from dropslot.engine.window import Window
 from dropslot.engine.writer import Writer
 
-_log: Final = getLogger(__name__)
 
-#: How many different reasons to skip a record are logged; the reasons name fields of foreign data.
-MAX_REASONS: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(msgspec.Struct, frozen=True):
     """A record that asks for a run, whose item must be looked up first.
 
     Args:
@@ -52,6 +46,7 @@ class Shard:
         counters: where events are counted.
         backoff: pauses while the table can't be reached.
         options: the rest.
+        up_since_ms: epoch milliseconds; a record that arrived earlier may have been delivered before. None: now.
     """
 
     def __init__(
@@ -63,6 +58,7 @@ class Shard:
         counters: Counters,
         backoff: Backoff,
         options: ShardOptions,
+        up_since_ms: float | None = None,
     ) -> None:
         self._requests = requests
         self._runners = runners
@@ -82,7 +78,7 @@ class Shard:
         self._window = Window(
             options.concurrency, execution=self._execution, watermark=self._watermark, counters=counters
         )
-        self._up_since_ms = clock.now_ms()
+        self._up_since_ms = up_since_ms if up_since_ms is not None else clock.now_ms()
         # The process before had no more than a window full of requests under way, and started them in order: what
         # lies behind the first window full of pending ones can't have been started. Those that were redriven since
         # may have been waiting then, so they have a budget of their own.
@@ -90,7 +86,7 @@ class Shard:
         self._abandoned = False
         self._left_out = False
         self._taking: asyncio.Task[None] | None = None
-        self._unusable: set[tuple[str, str]] = set()
+        self._skipped = SkippedRecords()
 
     async def submit(self, records: Sequence[StreamRecord]) -> None:
         """Take delivered records, in order; returns when each is resolved or under way, or the shard is abandoned.
@@ -198,21 +194,13 @@ class Shard:
         change = parse(record.data, self._options.table)
         if isinstance(change, Unusable):
             self._window.resolve(entry, change.kind)
-            self._note_unusable(change, record)
+            self._skipped.note(change, record.sequence_number)
             return None
         decision = decide(change)
         if decision is Decision.RUN and isinstance(change, Change):
             return change
         self._window.resolve(entry, decision.value)
         return None
-
-    def _note_unusable(self, record: Unusable, delivered: StreamRecord) -> None:
-        """Log the first record of each kind and reason; the counters tell how many there are."""
-        if (record.kind, record.why) in self._unusable or len(self._unusable) >= MAX_REASONS:
-            return
-        self._unusable.add((record.kind, record.why))
-        about = {"kind": record.kind, "why": record.why, "sequence_number": delivered.sequence_number}
-        _log.warning("record_skipped", extra=about)
 
     def _must_read(self, change: Change, record: StreamRecord) -> bool:
         return needs_read(

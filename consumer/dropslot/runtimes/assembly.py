@@ -11,14 +11,11 @@ from dropslot.adapters.clock import SystemClock
 from dropslot.adapters.counters import MemoryCounters
 from dropslot.adapters.requests.dynamodb import DynamoDBRequests, make_client
 from dropslot.adapters.tally import INTERVAL_SECONDS, Tally
-from dropslot.core.policy import Policy
 from dropslot.engine import backlog
 from dropslot.engine.backoff import Backoff
-from dropslot.engine.handler import load_handlers
-from dropslot.engine.options import ShardOptions
-from dropslot.engine.runners import make_runner
 from dropslot.engine.shard import Shard
 from dropslot.engine.sweep import Sweep, SweepOptions
+from dropslot.runtimes.handling import make_runners, shard_options
 from dropslot.runtimes.threaded import ThreadedShard
 from dropslot.settings import Settings
 
@@ -32,23 +29,10 @@ def build_shard_engine(settings: Settings) -> ThreadedShard:
     Raises:
         ConfigurationError: a handler can't be used.
     """
-    runners = {
-        type_name: make_runner(handler, execution=settings.execution, limit_seconds=settings.handler_timeout_seconds)
-        for type_name, handler in load_handlers(settings.handler).items()
-    }
+    runners = make_runners(settings)
     requests = DynamoDBRequests(make_client(settings.region), settings.table)
     counters = MemoryCounters()
-    options = ShardOptions(
-        table=settings.table,
-        concurrency=settings.concurrency,
-        fresh_ms=settings.fresh_seconds * 1000,
-        ttl_seconds=settings.ttl_seconds,
-        policy=Policy(
-            handler_tries=settings.handler_tries,
-            retry_schedule_seconds=settings.retry_schedule_seconds,
-            result_max_bytes=settings.result_max_bytes,
-        ),
-    )
+    options = shard_options(settings)
 
     def make_shard() -> Shard:
         return Shard(

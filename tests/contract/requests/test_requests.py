@@ -1,15 +1,13 @@
-"""One suite for the table of requests: the memory twin and real DynamoDB Local behave alike."""
+"""One suite for the table of requests: the memory twin and both ways to real DynamoDB Local behave alike."""
 
 import asyncio
 import functools
 import itertools
-import uuid
-from collections.abc import Callable, Coroutine, Iterator
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec
 
 import pytest
 
-from dropslot.adapters.requests.dynamodb import DynamoDBRequests, make_client
 from dropslot.adapters.requests.memory import ITEM_MAX_BYTES, MemoryRequests, item_bytes
 from dropslot.core import names
 from dropslot.core.item import Unfinished
@@ -26,94 +24,13 @@ from dropslot.core.transitions import (
     settle,
     suspect,
 )
-from dropslot.engine.ports import Requests, UnfinishedCount, WriteResult
-from dropslot.local.clients import dynamodb_client
-from dropslot.local.tables import ensure_table
-from tests.unit.core.images import ACCEPTED_AT_MS, Image, image, state
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from dropslot.engine.ports import WriteResult
+from tests.contract.requests.conftest import Table
+from tests.unit.core.images import ACCEPTED_AT_MS, image, state
 
 P = ParamSpec("P")
 
 TEXTS = ["plain", 'it\'s "quoted" \\ `', "line\nbreak\t\x00\x1f", "é🙂\u2028\u2029", "? ; -- $x #if(1)", ""]
-
-
-class Port(Requests, UnfinishedCount, Protocol):
-    """All that both sides can do."""
-
-
-class Table:
-    """The table under test, with a way to place and see items.
-
-    Args:
-        requests: the side of the port.
-        put: places an item in DynamoDB's JSON.
-        get: returns an item, None when it isn't there.
-    """
-
-    def __init__(
-        self, requests: Port, put: Callable[[Image], object], get: Callable[[str], dict[str, Any] | None]
-    ) -> None:
-        self.requests = requests
-        self.put = put
-        self.get = get
-
-    async def write(self, write: Write) -> WriteResult:
-        """Make one write."""
-        (result,) = await self.requests.write([write])
-        return result
-
-
-@pytest.fixture(scope="module")
-def shared_table(dynamodb_endpoint: str) -> Iterator["_Direct"]:
-    """One real table for all of these tests: making one takes longer than most of them."""
-    client = dynamodb_client(dynamodb_endpoint)
-    name = f"requests-{uuid.uuid4().hex[:12]}"
-    ensure_table(client, name)
-    yield _Direct(client, name, dynamodb_endpoint)
-    client.delete_table(TableName=name)
-    client.close()
-
-
-@pytest.fixture(params=["memory", "dynamodb"])
-def table(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
-    """Both sides, each empty; the real one with the client that consumers use."""
-    if request.param == "memory":
-        twin = MemoryRequests()
-        yield Table(twin, twin.put, twin.items.get)
-        return
-    direct: _Direct = request.getfixturevalue("shared_table")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", direct.endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
-    requests = DynamoDBRequests(make_client("us-east-1"), direct.name)
-    yield Table(requests, direct.put, direct.get)
-    requests.close()
-    direct.empty()
-
-
-class _Direct:
-    """Plain puts and gets beside the port."""
-
-    def __init__(self, client: "DynamoDBClient", name: str, endpoint: str) -> None:
-        self._client = client
-        self.name = name
-        self.endpoint = endpoint
-
-    def put(self, item: Image) -> None:
-        self._client.put_item(TableName=self.name, Item=item)
-
-    def get(self, key: str) -> dict[str, Any] | None:
-        answer = self._client.get_item(TableName=self.name, Key={"id": {"S": key}}, ConsistentRead=True)
-        return answer.get("Item")
-
-    def empty(self) -> None:
-        pages = self._client.get_paginator("scan").paginate(TableName=self.name, ProjectionExpression="id")
-        keys = [item["id"] for page in pages for item in page["Items"]]
-        for start in range(0, len(keys), 25):
-            deletes = [{"DeleteRequest": {"Key": {"id": key}}} for key in keys[start : start + 25]]
-            self._client.batch_write_item(RequestItems={self.name: deletes})  # type: ignore[dict-item]
 
 
 def asynchronous(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:

@@ -199,6 +199,13 @@ def test_waiting_counts_each_failure_once() -> None:
     assert table.items["caller#one"]["tries"] == {"N": "5"}
 
 
+def test_waiting_that_is_no_failure_keeps_the_tries() -> None:
+    """Given a wait that doesn't count, then the request keeps its place on the retry schedule."""
+    table = table_with(image(tries=4))
+    assert write(table, settled(Waiting("no time", 0, counts=False), tries=4)) is WriteResult.APPLIED
+    assert table.items["caller#one"]["tries"] == {"N": "4"}
+
+
 def test_who_waits_is_no_suspect_any_more() -> None:
     """Also by counts of other workers, which the run that ends has never seen."""
     table = MemoryRequests()

@@ -19,7 +19,7 @@ from dropslot.core.transitions import Write
 from dropslot.engine.backoff import Backoff
 from dropslot.engine.execution import ANY_TYPE
 from dropslot.engine.options import ShardOptions
-from dropslot.engine.ports import Requests, Runner, WriteResult
+from dropslot.engine.ports import Runner, WriteResult
 from dropslot.engine.shard import Shard
 from dropslot.engine.stream_record import StreamRecord
 from tests.unit.core.images import ACCEPTED_AT_MS, TABLE, Image, image, record
@@ -97,7 +97,7 @@ class FlakyRequests:
 
     max_batch = 25
 
-    def __init__(self, inner: Requests) -> None:
+    def __init__(self, inner: MemoryRequests) -> None:
         self.inner = inner
         self.reachable = True
         self.batches: list[list[Write]] = []
@@ -136,6 +136,12 @@ class FlakyRequests:
         if not self.reachable:
             raise TransientError("out of reach")
         return await self.inner.unfinished(queue, due_before_ms=due_before_ms, limit=limit, after=after)
+
+    async def count_unfinished(self, queue: str, *, due_before_ms: int | None = None, limit: int) -> int:
+        """See `UnfinishedCount.count_unfinished`."""
+        if not self.reachable:
+            raise TransientError("out of reach")
+        return await self.inner.count_unfinished(queue, due_before_ms=due_before_ms, limit=limit)
 
 
 class ScriptedRunner:
@@ -217,7 +223,7 @@ class Bench:
         )
         self.shard = self.new_shard()
 
-    def new_shard(self) -> Shard:
+    def new_shard(self, *, up_since_ms: float | None = None) -> Shard:
         """Return another process's shard over the same table."""
         runners = self._runner if isinstance(self._runner, Mapping) else {ANY_TYPE: self._runner}
         return Shard(
@@ -227,6 +233,7 @@ class Bench:
             counters=self.counters,
             backoff=Backoff(),
             options=self._options,
+            up_since_ms=up_since_ms,
         )
 
     def accept(self, request_id: str = "caller#one", /, **attributes: str | int | None) -> StreamRecord:

@@ -137,13 +137,14 @@ async def test_a_thread_past_its_limit_is_lost_until_it_returns() -> None:
 
     runner = ThreadRunner(handle, limit_seconds=0.02)
     ending = await runner.call(request("hung"))
-    assert ending == TimedOut(0.02)
     assert isinstance(ending, TimedOut)
+    assert ending.limit_seconds == 0.02
     assert ending.late is not None
     assert runner.lost == 1
     for index in range(5):
         # The limit is short enough for a busy machine to pass it now and then: what counts is that the call is taken.
-        assert await runner.call(request(str(index))) in (Returned(str(index)), TimedOut(0.02))
+        other = await runner.call(request(str(index)))
+        assert other == Returned(str(index)) or isinstance(other, TimedOut)
     release.set()
     assert await ending.late == Returned("hung")
     await until(lambda: runner.lost == 0)
@@ -157,7 +158,7 @@ async def test_a_lost_thread_whose_loop_has_gone_ends_quietly() -> None:
     runner = ThreadRunner(lambda _: release.wait(), limit_seconds=0.01)
 
     async def lose_one() -> None:
-        assert await runner.call(request()) == TimedOut(0.01)
+        assert isinstance(await runner.call(request()), TimedOut)
 
     await asyncio.to_thread(lambda: asyncio.run(lose_one()))
     release.set()

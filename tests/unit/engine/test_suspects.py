@@ -42,6 +42,15 @@ async def test_a_fresh_request_is_not_counted() -> None:
 
 
 @asynchronous
+async def test_a_shard_can_be_told_since_when_nobody_else_had_it() -> None:
+    """Given a shard that is told of a later start, then a record from before it is counted."""
+    bench = Bench(returning())
+    bench.shard = bench.new_shard(up_since_ms=bench.clock.now_ms() + 1)
+    await bench.run(bench.accept())
+    assert bench.counters.totals()["suspects"] == 1
+
+
+@asynchronous
 async def test_a_request_that_kills_its_worker_is_failed_after_three_restarts() -> None:
     """Given a handler that takes the process with it, then the third restart fails it without a run."""
     gates = Gates()

@@ -1,1 +1,1 @@
-"""The table of requests: DynamoDB and its memory twin."""
+"""The table of requests: DynamoDB, by boto3 or without it, and its memory twin."""

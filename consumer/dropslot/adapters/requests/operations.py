@@ -1,0 +1,180 @@
+"""The table of requests as operations of DynamoDB, whoever sends them: what to ask, and what the answers mean."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from dropslot.adapters.requests.rows import STATE_ATTRIBUTES, attribute, state_from, unfinished_from
+from dropslot.adapters.requests.statement import statement
+from dropslot.core import names
+from dropslot.core.errors import TransientError
+from dropslot.core.item import State, Unfinished
+from dropslot.core.transience import TRANSIENT_AWS_CODES
+from dropslot.core.transitions import Write
+from dropslot.engine.ports import WriteResult
+
+#: Limits of BatchGetItem and BatchExecuteStatement.
+READ_BATCH: Final = 100
+WRITE_BATCH: Final = 25
+
+#: What a statement's error says when the item would pass 400 KB; its code is the same as any other validation's.
+_TOO_LARGE: Final = "exceeded the maximum allowed size"
+
+
+class ServiceError(TransientError):
+    """DynamoDB answered a call as a whole with an error.
+
+    Everything that isn't about one item (throttling, a missing table or permission, a fault of the service) keeps the
+    request open: an operator can mend it, and nothing is lost meanwhile.
+
+    Args:
+        operation: what was called.
+        table: on which table.
+        code: DynamoDB's name of the error.
+    """
+
+    def __init__(self, operation: str, table: str, code: str) -> None:
+        super().__init__(f"{operation} on table {table}: {code}")
+        self.code = code
+
+
+class Operations(ABC):
+    """The real side of the ports `Requests` and `UnfinishedCount`; a subclass sends its calls.
+
+    Args:
+        table: name of the table.
+    """
+
+    max_batch = WRITE_BATCH
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+
+    @abstractmethod
+    async def _call(self, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Make one call, once.
+
+        Args:
+            operation: by DynamoDB's name.
+            arguments: as its JSON has them.
+
+        Returns:
+            The answer, as its JSON has it.
+
+        Raises:
+            ServiceError: the answer is an error.
+            TransientError: there is no answer; the call may have been carried out.
+        """
+
+    async def read(self, ids: Sequence[str]) -> Mapping[str, State]:
+        """See `Requests.read`."""
+        # One key that no item can have would refuse the whole call.
+        unique = [key for key in dict.fromkeys(ids) if names.can_be_id(key)]
+        states: dict[str, State] = {}
+        for start in range(0, len(unique), READ_BATCH):
+            items = await self._read(unique[start : start + READ_BATCH])
+            states.update((state.id, state) for item in items if (state := state_from(item)) is not None)
+        return states
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[WriteResult]:
+        """See `Requests.write`."""
+        if len(writes) > self.max_batch or len({write.id for write in writes}) < len(writes):
+            raise ValueError(f"a batch holds at most {self.max_batch} writes, each for another id")
+        if not writes:
+            return []
+        statements = [statement(self._table, write) for write in writes]
+        try:
+            answer = await self._call("BatchExecuteStatement", {"Statements": statements})
+        except ServiceError as error:
+            if error.code != "ValidationException":
+                raise
+            if len(writes) == 1:
+                return [WriteResult.INVALID]
+            # One statement that can't be read rejects the whole call before any is run: find it.
+            return [(await self.write([write]))[0] for write in writes]
+        return [write_result(response) for response in answer["Responses"]]
+
+    async def unfinished(
+        self, queue: str, *, due_before_ms: int, limit: int, after: Unfinished | None = None
+    ) -> Sequence[Unfinished]:
+        """See `Requests.unfinished`."""
+        query = self._query(queue, due_before_ms) | {"Limit": limit}
+        if after is not None:
+            query["ExclusiveStartKey"] = {
+                names.ID: attribute(after.state.id),
+                names.QUEUE: attribute(queue),
+                names.DUE_AT: attribute(after.due_at),
+            }
+        while True:
+            answer = await self._call("Query", query)
+            rows = [row for item in answer["Items"] if (row := unfinished_from(item)) is not None]
+            if rows or "LastEvaluatedKey" not in answer:
+                return rows
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    async def count_unfinished(self, queue: str, *, due_before_ms: int | None = None, limit: int) -> int:
+        """See `UnfinishedCount.count_unfinished`."""
+        query = self._query(queue, due_before_ms) | {"Select": "COUNT"}
+        count = 0
+        while count < limit:
+            answer = await self._call("Query", query | {"Limit": limit - count})
+            count += answer["Count"]
+            if "LastEvaluatedKey" not in answer:
+                break
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        return count
+
+    def _query(self, queue: str, due_before_ms: int | None) -> dict[str, Any]:
+        condition, aliases, values = "#queue = :queue", {"#queue": names.QUEUE}, {":queue": attribute(queue)}
+        if due_before_ms is not None:
+            condition += " AND #due_at <= :due_before"
+            aliases["#due_at"] = names.DUE_AT
+            values[":due_before"] = attribute(due_before_ms)
+        return {
+            "TableName": self._table,
+            "IndexName": names.UNFINISHED_INDEX,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeNames": aliases,
+            "ExpressionAttributeValues": values,
+        }
+
+    async def _read(self, ids: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        aliases = {f"#{name}": name for name in STATE_ATTRIBUTES}
+        wanted: Mapping[str, Any] = {
+            self._table: {
+                "Keys": [{names.ID: attribute(key)} for key in ids],
+                "ConsistentRead": True,
+                "ProjectionExpression": ", ".join(aliases),
+                "ExpressionAttributeNames": aliases,
+            }
+        }
+        items: list[Mapping[str, Any]] = []
+        while wanted:
+            answer = await self._call("BatchGetItem", {"RequestItems": wanted})
+            found = answer["Responses"].get(self._table, [])
+            items.extend(found)
+            wanted = answer.get("UnprocessedKeys") or {}
+            if wanted and not found:
+                raise TransientError(f"BatchGetItem on table {self._table}: throttled")
+        return items
+
+
+def write_result(response: Mapping[str, Any]) -> WriteResult:
+    """Return what became of one statement of BatchExecuteStatement.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchStatementError.html
+    """
+    error = response.get("Error")
+    if error is None:
+        return WriteResult.APPLIED
+    code = error.get("Code", "")
+    if code in ("ConditionalCheckFailed", "ConditionalCheckFailedException"):
+        return WriteResult.REFUSED
+    if code in TRANSIENT_AWS_CODES:
+        return WriteResult.RETRY
+    if code in ("ItemCollectionSizeLimitExceeded", "ItemCollectionSizeLimitExceededException"):
+        return WriteResult.TOO_LARGE
+    if code in ("ValidationError", "ValidationException"):
+        return WriteResult.TOO_LARGE if _TOO_LARGE in error.get("Message", "") else WriteResult.INVALID
+    # Unknown, or about the table as a whole (AccessDenied, ResourceNotFound): keep the request open.
+    return WriteResult.RETRY

@@ -1,0 +1,79 @@
+"""Parking: a request that an invocation has no time for any more waits, so that its batch can be acknowledged.
+
+The engine runs every request of a batch. Near the deadline the runner doesn't call the handler but ends the run at
+once; the policy makes that a wait of no length that is no failure.
+"""
+
+from typing import Final
+
+from dropslot.core.errors import RetryLater
+from dropslot.core.item import State
+from dropslot.core.policy import Ending, Outcome, Policy, Raised, Waiting
+from dropslot.core.request import Request
+from dropslot.engine.ports import Clock, Runner
+
+#: The `last_error` of a parked request.
+PARKED: Final = "not started: the function's time was nearly up"
+
+
+class ParkedError(RetryLater):
+    """There was no time left to call the handler."""
+
+
+class ParkingRunner:
+    """Calls the handler of one invocation, as long as a call has its full time limit.
+
+    Args:
+        runner: calls the handler.
+        clock: time.
+        start_until_ms: epoch milliseconds after which no handler is called for the first time.
+    """
+
+    def __init__(self, runner: Runner, *, clock: Clock, start_until_ms: float) -> None:
+        self._runner = runner
+        self._clock = clock
+        self._start_until_ms = start_until_ms
+        self._called: set[tuple[str, float]] = set()
+
+    async def call(self, request: Request) -> Ending:
+        """See `Runner.call`."""
+        key = (request.id, request.accepted_at.timestamp())
+        # Another try of one that was called is the policy's to decide: it is no park, or it might never come to an end.
+        if key not in self._called:
+            if self._clock.now_ms() > self._start_until_ms:
+                return Raised(ParkedError(PARKED))
+            self._called.add(key)
+        return await self._runner.call(request)
+
+    @property
+    def lost(self) -> int:
+        """See `Runner.lost`."""
+        return self._runner.lost
+
+    def close(self) -> None:
+        """Leave the handlers' threads to the next invocation."""
+
+
+class ParkingPolicy(Policy, frozen=True, kw_only=True):
+    """Judges the endings of one invocation.
+
+    Args:
+        clock: time.
+        start_until_ms: epoch milliseconds after which an error counts without a further try in process.
+    """
+
+    clock: Clock
+    start_until_ms: float
+
+    def pause_before_next_try(self, ending: Ending, tries_made: int) -> float | None:
+        """See `Policy.pause_before_next_try`."""
+        pause = super().pause_before_next_try(ending, tries_made)
+        if pause is not None and self.clock.now_ms() + pause * 1000 > self.start_until_ms:
+            return None
+        return pause
+
+    def judge(self, state: State, ending: Ending) -> Outcome:
+        """See `Policy.judge`; a parked request waits however often that happens."""
+        if isinstance(ending, Raised) and isinstance(ending.error, ParkedError):
+            return Waiting(PARKED, 0, counts=False)
+        return super().judge(state, ending)
