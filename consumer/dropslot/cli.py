@@ -118,6 +118,22 @@ def consume() -> None:
 
 
 @app.command()
+def healthy() -> None:
+    """Say whether the consumer beside this process is well. Exit code 1 when it isn't; the one line says why.
+
+    Looks at the heartbeats in DROPSLOT_STATE_DIR: the supervisor's, and those of its shards. For the health check of a
+    container.
+
+    Example: dropslot healthy
+    """
+    from dropslot.runtimes.kcl.health import check_health  # noqa: PLC0415 - `dropslot --help` needs none of it
+
+    health = check_health(os.environ)
+    print(f"{'healthy' if health.healthy else 'unhealthy'}: {health.reason}")  # noqa: T201
+    raise typer.Exit(0 if health.healthy else EXIT_FAILED)
+
+
+@app.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
