@@ -1,17 +1,15 @@
 """A base URL that keeps the HTTP contract, and its table: the local gateway over DynamoDB Local, or a deployed stack.
 
-`DROPSLOT_URL` names a deployed stack; `DROPSLOT_TABLE` its table, which the usual AWS credentials must open.
+`DROPSLOT_URL` names a deployed stack; `DROPSLOT_TABLE` its table, which the usual AWS credentials must open;
+`callers.caller_from` says how it is called.
 """
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 import httpx
@@ -21,132 +19,173 @@ from dropslot.core.errors import DropslotError
 from dropslot.local.clients import dynamodb_client
 from dropslot.local.ports import free_ports
 from dropslot.local.servers import running_dynamodb
+from tests.contract.http.callers import Keyed, caller_from
+from tests.contract.http.population import Population, signed_by
+from tests.contract.http.stack import Stack, create_table, running_gateway
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CONFIG = """
-[types.orders]
-schema = "order.json"
-[types.notes]
-idempotency_headers = ["X-Delivery"]
-kept_headers = ["X-Event"]
-binary_types = ["application/octet-stream"]
-"""
-SCHEMA = {"type": "object", "required": ["dish"], "properties": {"dish": {"type": "string", "minLength": 1}}}
+HERE = Path(__file__).parent
+CONFIG = HERE / "dropslot.toml"
+
+
+@pytest.fixture(scope="session")
+def population() -> Population:
+    """Who may call the local gateways."""
+    return Population()
+
+
+@pytest.fixture(scope="session", params=["document", "template"])
+def stack(
+    request: pytest.FixtureRequest, population: Population, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """The stack under test: the gateway with the document itself or as CDK deploys it, or a deployed stack.
+
+    The document itself asks nobody who calls; as deployed, every call must be signed.
+    """
+    url = os.environ.get("DROPSLOT_URL")
+    if url is not None:
+        if request.param == "template":
+            pytest.skip("a deployed stack is tried once")
+        yield from _deployed(url)
+        return
+    endpoint = request.getfixturevalue("dynamodb_endpoint")
+    folder = tmp_path_factory.mktemp("http")
+    table, caller, auth = "requests", "-", None
+    options = ["--config", str(CONFIG)]
+    if request.param == "template":
+        from tests.contract.http.deployed import write_document
+
+        path, table = write_document(folder, auth="iam")
+        auth, caller = signed_by(population.mine), population.mine.role_id
+        options = ["--openapi", str(path), "--callers", str(population.write(folder))]
+    with (
+        running_gateway(folder, endpoint, *options) as base_url,
+        httpx.Client(base_url=base_url, timeout=35, trust_env=False, auth=auth) as http,
+    ):
+        client = dynamodb_client(endpoint)
+        create_table(client, table)
+        yield Stack(http=http, dynamodb=client, table=table, caller=caller)
+        client.close()
+
+
+def _deployed(url: str) -> Iterator[Stack]:
+    # boto3 itself looks at AWS_DEFAULT_REGION alone.
+    session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
+    try:
+        auth, caller = caller_from(os.environ, session)
+    except ValueError as missing:
+        pytest.fail(str(missing))
+    with httpx.Client(base_url=url, timeout=35, auth=auth) as http:
+        client = session.client("dynamodb")
+        yield Stack(http=http, dynamodb=client, table=os.environ["DROPSLOT_TABLE"], caller=caller)
+        client.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stack:
-    """What the suite runs against: types `orders` (with a schema) and `notes`."""
+class Guarded:
+    """The API as CDK deploys it with auth: `orders` need a caller, `notes` are open to all.
+
+    Args:
+        http: calls it, and proves nothing by itself.
+        dynamodb: opens the table.
+        table: its name.
+        mine: proves that a caller calls.
+        again: the same caller after a redeployment.
+        theirs: another caller.
+        unknown: a caller that the API doesn't know.
+        caller: the first caller's part of its ids.
+    """
 
     http: httpx.Client
     dynamodb: "DynamoDBClient"
     table: str
+    mine: httpx.Auth
+    again: httpx.Auth
+    theirs: httpx.Auth
+    unknown: httpx.Auth
     caller: str
 
-    def item(self, type_name: str, client_id: str) -> dict[str, Any] | None:
-        """Read an item as it is stored."""
-        answer = self.dynamodb.get_item(TableName=self.table, Key=self._key(type_name, client_id), ConsistentRead=True)
-        return answer.get("Item")
-
-    def settle(self, type_name: str, client_id: str, *, result: str | None = None, error: str | None = None) -> None:
-        """Write an outcome as the consumer does."""
-        item = self.item(type_name, client_id)
-        assert item is not None
-        digit = item["status"]["S"][-1]
-        if error is not None:
-            update = "SET #status = :status, queue = :status, #error = :text"
-            names, values = {"#status": "status", "#error": "error"}, {":status": f"failed-{digit}", ":text": error}
-        else:
-            update = "SET #status = :status, #result = :text, #ttl = :ttl REMOVE queue"
-            names = {"#status": "status", "#result": "result", "#ttl": "ttl"}
-            values = {":status": f"done-{digit}", ":text": result or "null"}
-        self.dynamodb.update_item(
-            TableName=self.table,
-            Key=self._key(type_name, client_id),
-            UpdateExpression=update,
-            ExpressionAttributeNames=names,
-            ExpressionAttributeValues={
-                **{name: {"S": value} for name, value in values.items()},
-                # In the past: what has expired and isn't deleted yet counts as done.
-                **({} if error is not None else {":ttl": {"N": "1700000000"}}),
-            },
-        )
-
-    def _key(self, type_name: str, client_id: str) -> dict[str, Any]:
-        return {"id": {"S": f"{self.caller}#{type_name}#{client_id}"}}
-
-
-def _missing(reason: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@contextmanager
-def _local_dynamodb(folder: Path, port: int | None = None) -> Iterator[str]:
-    try:
-        server = running_dynamodb(folder, environment=dict(os.environ), port=port)
-        endpoint = server.__enter__()
-    except DropslotError as error:
-        _missing(f"DynamoDB Local can't be started: {error}")
-        raise
-    try:
-        yield endpoint
-    finally:
-        server.__exit__(None, None, None)
-
-
-def _create_table(client: "DynamoDBClient", table: str) -> None:
-    client.create_table(
-        TableName=table,
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-
-
-@contextmanager
-def _gateway(folder: Path, dynamodb_endpoint: str) -> Iterator[str]:
-    """Run the gateway as a process and yield its URL, which it logs when it listens."""
-    (folder / "order.json").write_text(json.dumps(SCHEMA))
-    config = folder / "dropslot.toml"
-    config.write_text(CONFIG)
-    command = [sys.executable, "-m", "dropslot.local.gateway", "--dynamodb-endpoint", dynamodb_endpoint]
-    log = folder / "gateway.log"
-    with (
-        log.open("w") as stderr,
-        subprocess.Popen([*command, "--config", str(config)], stderr=subprocess.PIPE) as process,
-    ):
-        assert process.stderr is not None
-        try:
-            yield str(json.loads(process.stderr.readline())["url"])
-        finally:
-            process.terminate()
-            rest = process.stderr.read().decode()
-            stderr.write(rest)
-        assert process.wait(timeout=10) == 0
-        assert all(json.loads(line) for line in rest.splitlines())
+    def stored(self, client_id: str) -> list[str]:
+        """Return the ids of all items, whoever's, that end in a client's key."""
+        rows = self.dynamodb.scan(TableName=self.table, ConsistentRead=True, ProjectionExpression="id")["Items"]
+        return sorted(row["id"]["S"] for row in rows if row["id"]["S"].endswith(client_id))
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The stack under test."""
-    url = os.environ.get("DROPSLOT_URL")
-    if url is not None:
-        with httpx.Client(base_url=url, timeout=35) as http:
-            client = boto3.client("dynamodb")
-            caller = os.environ.get("DROPSLOT_CALLER", "-")
-            yield Stack(http=http, dynamodb=client, table=os.environ["DROPSLOT_TABLE"], caller=caller)
-            client.close()
-        return
-    folder = tmp_path_factory.mktemp("http")
-    with _local_dynamodb(folder) as endpoint, _gateway(folder, endpoint) as base_url:
-        client = dynamodb_client(endpoint)
-        _create_table(client, "requests")
-        with httpx.Client(base_url=base_url, timeout=35, trust_env=False) as http:
-            yield Stack(http=http, dynamodb=client, table="requests", caller="-")
+def signed(
+    dynamodb_endpoint: str, population: Population, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Guarded]:
+    """An API that wants calls signed."""
+    with _guarded(
+        tmp_path_factory.mktemp("signed"),
+        dynamodb_endpoint,
+        population,
+        auth="iam",
+        callers=tuple(map(signed_by, (population.mine, population.again, population.theirs, Population().mine))),
+        caller=population.mine.role_id,
+    ) as guarded:
+        yield guarded
+
+
+@pytest.fixture(scope="session")
+def keyed(
+    dynamodb_endpoint: str, population: Population, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Guarded]:
+    """An API that wants a key sent along. A caller keeps its key when it is deployed anew."""
+    keys = (population.my_key, population.my_key, population.their_key, Population().my_key)
+    with _guarded(
+        tmp_path_factory.mktemp("keyed"),
+        dynamodb_endpoint,
+        population,
+        auth="api_key",
+        callers=tuple(Keyed(key.value) for key in keys),
+        caller=population.my_key.id,
+    ) as guarded:
+        yield guarded
+
+
+@pytest.fixture(params=["signed", "keyed"])
+def guarded(request: pytest.FixtureRequest) -> Guarded:
+    """Each API that asks who calls."""
+    api: Guarded = request.getfixturevalue(request.param)
+    return api
+
+
+@contextmanager
+def _guarded(
+    folder: Path,
+    dynamodb_endpoint: str,
+    population: Population,
+    *,
+    auth: str,
+    callers: tuple[httpx.Auth, ...],
+    caller: str,
+) -> Iterator[Guarded]:
+    from tests.contract.http.deployed import write_document
+
+    settings: dict[str, object] = {"api_keys": ["shop", "partner"]} if auth == "api_key" else {}
+    name = f"contract-{auth.replace('_', '-')}"
+    path, table = write_document(folder, name=name, auth=auth, open_types=["notes"], **settings)
+    options = ["--openapi", str(path), "--callers", str(population.write(folder))]
+    with (
+        running_gateway(folder, dynamodb_endpoint, *options) as url,
+        httpx.Client(base_url=url, timeout=35, trust_env=False) as http,
+    ):
+        client = dynamodb_client(dynamodb_endpoint)
+        create_table(client, table)
+        mine, again, theirs, unknown = callers
+        yield Guarded(
+            http=http,
+            dynamodb=client,
+            table=table,
+            mine=mine,
+            again=again,
+            theirs=theirs,
+            unknown=unknown,
+            caller=caller,
+        )
         client.close()
 
 
@@ -169,12 +208,28 @@ def outage(tmp_path: Path) -> Iterator[Outage]:
     def start() -> Iterator[None]:
         with _local_dynamodb(tmp_path, port) as endpoint:
             client = dynamodb_client(endpoint)
-            _create_table(client, "requests")
+            create_table(client, "requests")
             client.close()
             yield
 
     with (
-        _gateway(tmp_path, f"http://127.0.0.1:{port}") as base_url,
+        running_gateway(tmp_path, f"http://127.0.0.1:{port}", "--config", str(CONFIG)) as base_url,
         httpx.Client(base_url=base_url, timeout=35, trust_env=False) as http,
     ):
         yield Outage(http=http, start=start)
+
+
+@contextmanager
+def _local_dynamodb(folder: Path, port: int) -> Iterator[str]:
+    try:
+        server = running_dynamodb(folder, environment=dict(os.environ), port=port)
+        endpoint = server.__enter__()
+    except DropslotError as error:
+        reason = f"DynamoDB Local can't be started: {error}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    try:
+        yield endpoint
+    finally:
+        server.__exit__(None, None, None)

@@ -62,6 +62,13 @@ def test_a_request_is_accepted_at_once(stack: Any, method: str) -> None:
     }
 
 
+def test_who_proves_nothing_is_taken_only_where_nobody_is_asked(stack: Any) -> None:
+    """Given a call without signature or key, it is refused and leaves nothing, unless the API is open to all."""
+    key, asked = _key(), stack.caller != names.NO_CALLER
+    answer = stack.http.put("/notes", content="b", headers={**TEXT, "Idempotency-Key": key}, auth=None)
+    assert (answer.status_code in {403, 404}, stack.item("notes", key) is None) == (asked, asked), answer.text
+
+
 def test_a_request_without_a_key_gets_an_id(stack: Any) -> None:
     """Given no key, each request is a new one, and its id leads to it."""
     answers = [stack.http.post("/notes", content="same", headers=TEXT) for _ in range(2)]

@@ -19,6 +19,7 @@ from dropslot.api.settings import ApiSettings
 from dropslot.core.errors import ConfigurationError
 from dropslot.local.gateway import log
 from dropslot.local.gateway.app import create_app
+from dropslot.local.gateway.callers import Callers
 from dropslot.local.ports import LOOPBACK
 
 _LOG = logging.getLogger(__name__)
@@ -33,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     log.configure(options.log_level)
     try:
-        app = create_app(_document(options), dynamodb_endpoint=options.dynamodb_endpoint)
+        callers = Callers.load(options.callers) if options.callers is not None else Callers()
+        app = create_app(_document(options), dynamodb_endpoint=options.dynamodb_endpoint, callers=callers)
     except ConfigurationError as error:
         for fault in error.faults:
             _LOG.error("configuration_error: %s", fault)
@@ -89,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dynamodb-endpoint", required=True, help="URL of DynamoDB Local")
     parser.add_argument("--config", type=Path, default=Path("dropslot.toml"), help="what the API accepts")
     parser.add_argument("--openapi", type=Path, help="serve this rendered document (JSON) instead of --config")
+    parser.add_argument("--callers", type=Path, help="who may call what the document wants signed or with a key (TOML)")
     parser.add_argument("--table", default="requests", help="table of requests, for --config")
     parser.add_argument("--region", default="us-east-1", help="region the calls are signed for, for --config")
     parser.add_argument("--host", type=_loopback, default=LOOPBACK, help="loopback address to listen on")

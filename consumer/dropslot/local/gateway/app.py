@@ -12,17 +12,21 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from dropslot.core.errors import ConfigurationError
+from dropslot.local.gateway.authentication import Authentication
 from dropslot.local.gateway.backend import HttpBackend
+from dropslot.local.gateway.callers import Callers
 from dropslot.local.gateway.document import Document
-from dropslot.local.gateway.gateway import PAYLOAD_MAX_BYTES, Gateway, Incoming
+from dropslot.local.gateway.gateway import PAYLOAD_MAX_BYTES, Gateway
+from dropslot.local.gateway.incoming import Incoming
 
 
-def create_app(document: Mapping[str, Any], *, dynamodb_endpoint: str) -> Starlette:
+def create_app(document: Mapping[str, Any], *, dynamodb_endpoint: str, callers: Callers | None = None) -> Starlette:
     """Make the application that serves a document.
 
     Args:
         document: decoded OpenAPI 3.0 with API Gateway's extensions.
         dynamodb_endpoint: URL of the DynamoDB that integrations call.
+        callers: who may call operations that ask who calls; without any, nobody may.
 
     Raises:
         ConfigurationError: the document holds something that can't be served here; all faults are named.
@@ -34,7 +38,8 @@ def create_app(document: Mapping[str, Any], *, dynamodb_endpoint: str) -> Starle
         raise ConfigurationError(*(f"integrations with {service} can't be served here" for service in sorted(unserved)))
     # Made here rather than in the lifespan: the pool opens nothing before its first call.
     backend = HttpBackend({"dynamodb": dynamodb_endpoint.rstrip("/")})
-    gateway = Gateway(read, backend, now_ms=lambda: time.time_ns() // 1_000_000)
+    authentication = Authentication(callers if callers is not None else Callers())
+    gateway = Gateway(read, backend, authentication, now_ms=lambda: time.time_ns() // 1_000_000)
 
     async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
         answer = await gateway.answer(await _incoming(Request(scope, receive)))
@@ -57,6 +62,7 @@ async def _incoming(request: Request) -> Incoming:
     return Incoming(
         method=request.method,
         path=raw_path.decode("latin-1") if raw_path is not None else quote(request.url.path),
+        raw_query=request.scope["query_string"].decode("latin-1"),
         query=dict(request.query_params),
         # HTTP servers hand header names on in lower case, as HTTP/2 clients send them.
         headers=dict(request.headers),

@@ -10,6 +10,7 @@ from jsonschema import Draft4Validator
 
 from dropslot.core.errors import ConfigurationError
 from dropslot.local.gateway.gateway_responses import GatewayResponses
+from dropslot.local.gateway.security import Proof, read_security
 from dropslot.local.gateway.template import Template, TemplateError
 
 _METHODS: Final = ("get", "put", "post", "delete", "patch", "head", "options")
@@ -34,6 +35,7 @@ class Operation:
 
     resource_path: str
     method: str
+    proof: Proof | None
     service: str
     action: str
     region: str
@@ -134,6 +136,7 @@ def _operation(document: Mapping[str, Any], path: str, method: str, operation: M
     return Operation(
         resource_path=path,
         method=method.upper(),
+        proof=read_security(document, operation),
         service=uri["service"],
         action=uri["action"],
         region=uri["region"],

@@ -5,12 +5,14 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from dropslot.local.gateway.authentication import Authentication, RefusedError
 from dropslot.local.gateway.backend import Backend, BackendTimeoutError, BackendUnreachableError
 from dropslot.local.gateway.document import Document, Operation, media_type
 from dropslot.local.gateway.gateway_responses import Answer, GatewayError
+from dropslot.local.gateway.incoming import Incoming
+from dropslot.local.gateway.strings import java_values
 from dropslot.local.gateway.template import TemplateError
 from dropslot.local.gateway.variables import Input, namespace, request_context
 
@@ -21,34 +23,22 @@ REQUEST_ID_HEADER: Final = "x-amzn-RequestId"
 _LOG: Final = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
-    """A request as it came in; `body` is None when it was too large to be read."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes | None
-    source_ip: str
-
-    def header(self, name: str) -> str | None:
-        """Return a header whatever the case of its name, as the HTTP layer itself looks at it."""
-        return next((value for key, value in self.headers.items() if key.lower() == name), None)
-
-
 class Gateway:
     """Answers requests as the document says.
 
     Args:
         document: what is served.
         backend: makes the calls.
+        authentication: finds out who calls, where the document asks.
         now_ms: the time in milliseconds since 1970.
     """
 
-    def __init__(self, document: Document, backend: Backend, *, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, document: Document, backend: Backend, authentication: Authentication, *, now_ms: Callable[[], int]
+    ) -> None:
         self._document = document
         self._backend = backend
+        self._authentication = authentication
         self._now_ms = now_ms
 
     async def answer(self, incoming: Incoming) -> Answer:
@@ -81,6 +71,12 @@ class Gateway:
             return self._fail(GatewayError.MISSING_AUTHENTICATION_TOKEN, context)
         operation, parameters = found
         context["resourcePath"] = operation.resource_path
+        try:
+            self._identify(operation, incoming, context)
+        except RefusedError as error:
+            # The document may tell the client less than the developer needs to know.
+            _LOG.info("caller_refused", extra={**_fields(operation, context), "refusal": error.message})
+            return self._fail(error.error, context, message=error.message)
         media = media_type(incoming.header("content-type"))
         fault = _validation_fault(operation, media, incoming.body)
         if fault is not None:
@@ -101,6 +97,13 @@ class Gateway:
         except BackendUnreachableError as error:
             _LOG.warning("backend_unreachable", extra=_fields(operation, context), exc_info=error.__cause__)
             return self._fail(GatewayError.INTEGRATION_FAILURE, context)
+
+    def _identify(self, operation: Operation, incoming: Incoming, context: dict[str, Any]) -> None:
+        # Where nobody is asked, API Gateway looks at no credentials, and templates hear of none.
+        if operation.proof is not None:
+            now_ms = context["requestTimeEpoch"]
+            identity = self._authentication.identify(operation.proof, incoming, region=operation.region, now_ms=now_ms)
+            context["identity"] |= java_values(identity)
 
     async def _integrate(
         self, operation: Operation, call: str, params: Mapping[str, Mapping[str, str]], context: dict[str, Any]
@@ -131,8 +134,10 @@ class Gateway:
             return base64.b64encode(body).decode("ascii")
         return body.decode("utf-8", "replace")
 
-    def _fail(self, error: GatewayError, context: Mapping[str, Any], *, detail: str = "") -> Answer:
-        return self._document.responses.answer(error, context, detail=detail)
+    def _fail(
+        self, error: GatewayError, context: Mapping[str, Any], *, message: str | None = None, detail: str = ""
+    ) -> Answer:
+        return self._document.responses.answer(error, context, message=message, detail=detail)
 
 
 def _validation_fault(operation: Operation, media: str, body: bytes) -> str | None:

@@ -23,6 +23,8 @@ class GatewayError(Enum):
     BAD_REQUEST_BODY = (400, "Invalid request body")
     INTEGRATION_FAILURE = (504, "Network error communicating with endpoint")
     INTEGRATION_TIMEOUT = (504, "Endpoint request timed out")
+    INVALID_API_KEY = (403, "Forbidden")
+    INVALID_SIGNATURE = (403, "The request signature is invalid.")
     MISSING_AUTHENTICATION_TOKEN = (403, "Missing Authentication Token")
     REQUEST_TOO_LARGE = (413, "Request Too Long")
     UNSUPPORTED_MEDIA_TYPE = (415, "Unsupported Media Type")
@@ -47,23 +49,28 @@ class GatewayResponses:
     def __init__(self, responses: Mapping[str, Mapping[str, Any]]) -> None:
         self._responses = responses
 
-    def answer(self, error: GatewayError, context: Mapping[str, Any], *, detail: str = "") -> Answer:
+    def answer(
+        self, error: GatewayError, context: Mapping[str, Any], *, message: str | None = None, detail: str = ""
+    ) -> Answer:
         """Write the answer for a kind.
 
         Args:
             error: the kind.
             context: `$context` of the request.
+            message: instead of the kind's own.
             detail: what a validator found, for `$context.error.validationErrorString`.
         """
-        status, message = error.value
+        status, text = error.value
+        if message is not None:
+            text = message
         fallback = self._responses.get("DEFAULT_4XX" if status < 500 else "DEFAULT_5XX", {})
         response = self._responses.get(error.name, fallback)
         template = response.get("responseTemplates", {}).get("application/json", _DEFAULT_TEMPLATE)
         seen = {
             **context,
             "error": {
-                "message": message,
-                "messageString": json.dumps(message),
+                "message": text,
+                "messageString": json.dumps(text),
                 "responseType": error.name,
                 # A validator quotes what it didn't like, which can be the whole body.
                 "validationErrorString": json.dumps(detail[:_DETAIL_MAX_CHARS])[1:-1],

@@ -5,7 +5,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Final
 
-_FIELDS: Final = ("method", "resource_path", "request_id", "backend_status", "url", "types")
+_FIELDS: Final = ("method", "resource_path", "request_id", "backend_status", "url", "types", "refusal")
 
 
 class JsonFormatter(logging.Formatter):

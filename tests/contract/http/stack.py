@@ -1,0 +1,94 @@
+"""What the HTTP contract is tried on: a base URL and its table."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """What the suite runs against: types `orders` (with a schema) and `notes`.
+
+    Args:
+        http: calls the API, as one caller.
+        dynamodb: opens the table.
+        table: its name.
+        caller: the caller's part of the ids.
+    """
+
+    http: httpx.Client
+    dynamodb: "DynamoDBClient"
+    table: str
+    caller: str
+
+    def item(self, type_name: str, client_id: str) -> dict[str, Any] | None:
+        """Read an item as it is stored."""
+        answer = self.dynamodb.get_item(TableName=self.table, Key=self._key(type_name, client_id), ConsistentRead=True)
+        return answer.get("Item")
+
+    def settle(self, type_name: str, client_id: str, *, result: str | None = None, error: str | None = None) -> None:
+        """Write an outcome as the consumer does."""
+        item = self.item(type_name, client_id)
+        assert item is not None
+        digit = item["status"]["S"][-1]
+        if error is not None:
+            update = "SET #status = :status, queue = :status, #error = :text"
+            names, values = {"#status": "status", "#error": "error"}, {":status": f"failed-{digit}", ":text": error}
+        else:
+            update = "SET #status = :status, #result = :text, #ttl = :ttl REMOVE queue"
+            names = {"#status": "status", "#result": "result", "#ttl": "ttl"}
+            values = {":status": f"done-{digit}", ":text": result or "null"}
+        self.dynamodb.update_item(
+            TableName=self.table,
+            Key=self._key(type_name, client_id),
+            UpdateExpression=update,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues={
+                **{name: {"S": value} for name, value in values.items()},
+                # In the past: what has expired and isn't deleted yet counts as done.
+                **({} if error is not None else {":ttl": {"N": "1700000000"}}),
+            },
+        )
+
+    def _key(self, type_name: str, client_id: str) -> dict[str, Any]:
+        return {"id": {"S": f"{self.caller}#{type_name}#{client_id}"}}
+
+
+def create_table(client: "DynamoDBClient", table: str) -> None:
+    """Make a table of requests."""
+    client.create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+@contextmanager
+def running_gateway(folder: Path, dynamodb_endpoint: str, *options: str) -> Iterator[str]:
+    """Run the gateway as a process and yield its URL, which it logs when it listens."""
+    command = [sys.executable, "-m", "dropslot.local.gateway", "--dynamodb-endpoint", dynamodb_endpoint]
+    log = folder / "gateway.log"
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen([*command, *options], stderr=subprocess.PIPE) as process,
+    ):
+        assert process.stderr is not None
+        try:
+            yield str(json.loads(process.stderr.readline())["url"])
+        finally:
+            process.terminate()
+            rest = process.stderr.read().decode()
+            stderr.write(rest)
+        assert process.wait(timeout=10) == 0
+        assert all(json.loads(line) for line in rest.splitlines())
