@@ -4,7 +4,7 @@ PY := .venv/bin/python
 UV := .venv/bin/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test chaos simulate check format bench doctor lock clean
+.PHONY: help setup run up test chaos simulate check format synth smoke bench doctor lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -16,10 +16,10 @@ run: setup ## start the whole pipeline locally, send real requests, show their o
 	@.venv/bin/dropslot demo $(RUN_ARGS)
 
 up: setup ## start the local stack and leave it running
-	@.venv/bin/dropslot up --handler orders=app.handler:handle,webhooks=app.webhooks:handle $(UP_ARGS)
+	@WEBHOOK_SECRET="$${WEBHOOK_SECRET:-demonstration}" .venv/bin/dropslot up --handler orders=app.handler:handle,webhooks=app.webhooks:handle $(UP_ARGS)
 
-test: setup ## run all tests
-	@$(PY) -m pytest $(TEST_ARGS)
+test: setup ## run all tests, in two lanes (tests/conftest.py)
+	@$(PY) -m pytest -n 2 --dist loadgroup $(TEST_ARGS)
 
 chaos: setup ## strike the local stack with every fault: CHAOS_ARGS="--requests 5000 --fault all --seed 7"
 	@$(PY) -m tests.chaos $(or $(CHAOS_ARGS),--requests 500 --fault mixed --seed 7)
@@ -37,16 +37,43 @@ check: setup ## lint, types, layers
 format: setup ## format the code
 	@.venv/bin/ruff check --quiet --fix . ; .venv/bin/ruff format --quiet .
 
-bench: setup ## measure CPU per record beside plain boto3
+# jsii says when Node.js is past its end of life, which is about the machine and not about the stack.
+CDK := JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=18,20 node_modules/.bin/cdk
+synth: setup ## synthesise what would be deployed, reviewed by cdk-nag and cfn-lint: no AWS account, no Docker
+	@$(CDK) synth --strict --quiet -c env=dev -c dropslot:consumer=kcl -o .dropslot/synth/dev-kcl
+	@$(CDK) synth --strict --quiet -c env=dev -c dropslot:consumer=lambda -o .dropslot/synth/dev-lambda
+	@$(CDK) synth --strict --quiet -c env=prod -o .dropslot/synth/prod
+	@.venv/bin/cfn-lint .dropslot/synth/*/*.template.json
+
+# DROPSLOT_API_KEY comes from the environment: a command's arguments are for all to see.
+smoke: setup ## run the HTTP contract suite against a deployed stack: URL=... TABLE=... AUTH=iam|api_key CALLER=...
+	@DROPSLOT_URL=$(URL) DROPSLOT_TABLE=$(TABLE) $(if $(AUTH),DROPSLOT_AUTH=$(AUTH)) $(if $(CALLER),DROPSLOT_CALLER=$(CALLER)) \
+		$(PY) -m pytest -q -rfE tests/contract/http/test_http_contract.py $(TEST_ARGS)
+
+bench: setup ## measure CPU per record, and of a cold start, beside plain boto3
 	@$(PY) -m bench.record_cost
+	@$(PY) -m bench.cold_path
 
 doctor: ## say what is missing on this machine, and how to get it
 	@if [ -x .venv/bin/dropslot ]; then .venv/bin/dropslot doctor; else scripts/setup && .venv/bin/dropslot doctor; fi
 
+PIP_COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes
 lock: setup ## renew the lock files
-	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev pyproject.toml -o requirements/dev.txt
-	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-deps requirements/kcl.in -o requirements/kcl.txt
+	@$(PIP_COMPILE) --extra dev pyproject.toml -o requirements/dev.txt
+	@$(PIP_COMPILE) --no-deps requirements/kcl.in -o requirements/kcl.txt
+	@$(PIP_COMPILE) --constraints requirements/dev.txt pyproject.toml -o requirements/runtime.txt
+	@$(PIP_COMPILE) --constraints requirements/dev.txt requirements/build.in -o requirements/build.txt
+	@$(PIP_COMPILE) --constraints requirements/dev.txt requirements/lambda.in -o requirements/lambda.txt
+	@$(PIP_COMPILE) requirements/emulator.in -o requirements/emulator.txt
 	@npm install --package-lock-only --silent
 
 clean: ## remove what setup and runs have made
 	rm -rf .venv node_modules .dropslot dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.PHONY: container-test
+container-test: setup ## build the image and run it locked up on the local stack's servers; needs root, buildah, podman, runc, debootstrap
+	@$(PY) -m pytest tests/container $(TEST_ARGS)
+
+.PHONY: deploy-test
+deploy-test: setup ## bootstrap, deploy, change and destroy both variants in an emulator of AWS, and look at what is there
+	@$(PY) -m pytest tests/deploy $(TEST_ARGS)

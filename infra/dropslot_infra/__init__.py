@@ -1,0 +1,1 @@
+"""Dropslot as CDK constructs: `DropslotStack` is the whole service, each construct one capability of it."""

@@ -1,0 +1,107 @@
+"""Which settings of a deployment don't go together: faults that no single value shows."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from dropslot_infra.readers import listed
+
+if TYPE_CHECKING:
+    from dropslot_infra.settings import DeploymentSettings
+
+#: CPU units to the least memory, the most and the step between, in MiB
+#: (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html).
+_TASK_MEMORY_MIB: Final = {
+    256: (512, 2048, 512),
+    512: (1024, 4096, 1024),
+    1024: (2048, 8192, 1024),
+    2048: (4096, 16_384, 1024),
+    4096: (8192, 30_720, 1024),
+    8192: (16_384, 61_440, 4096),
+    16_384: (32_768, 122_880, 8192),
+}
+#: Variables that the deployment sets itself, with the setting to use instead.
+_OWN_VARIABLES: Final = {
+    "DROPSLOT_HANDLER": "set handlers",
+    "DROPSLOT_TTL_SECONDS": "set ttl_seconds",
+    "DROPSLOT_TABLE": "set name",
+    "DROPSLOT_STREAM": "set name",
+    "DROPSLOT_APPLICATION": "set name",
+    "DROPSLOT_STATE_DIR": "leave it out: the image has its place for it",
+    "AWS_REGION": "leave it out: it is where the stack is",
+    "AWS_DEFAULT_REGION": "leave it out: it is where the stack is",
+    "AWS_ACCESS_KEY_ID": "grant what the handler needs to its role",
+    "AWS_SECRET_ACCESS_KEY": "grant what the handler needs to its role",
+    "AWS_SESSION_TOKEN": "grant what the handler needs to its role",
+}
+
+
+def disagreements(settings: "DeploymentSettings") -> list[str]:
+    """Return one sentence for each contradiction: what is wrong, and what to set instead."""
+    return [
+        *_callers(settings),
+        *_types(settings),
+        *_network(settings),
+        *_image(settings),
+        *_sizes(settings),
+        *_variables(settings),
+    ]
+
+
+def _callers(settings: "DeploymentSettings") -> Iterator[str]:
+    if (settings.auth == "cognito") != bool(settings.cognito_user_pool_arn):
+        yield "cognito_user_pool_arn goes with auth = 'cognito': set both or neither"
+    if (settings.auth == "api_key") != bool(settings.api_keys):
+        yield "api_keys goes with auth = 'api_key': set both, with one name per caller, or neither"
+    if settings.auth == "none" and settings.open_types:
+        yield "open_types has no meaning with auth = 'none', which opens all types: leave it out"
+    if settings.requests_burst < settings.requests_per_second:
+        yield (
+            f"requests_burst = {settings.requests_burst} is below requests_per_second = "
+            f"{settings.requests_per_second}: raise it, or that rate is never reached"
+        )
+
+
+def _types(settings: "DeploymentSettings") -> Iterator[str]:
+    types = settings.api.types
+    for name in settings.open_types:
+        if name not in types:
+            yield f"open_types holds {name}, which the API has not; it has {listed(types)}"
+    for name in settings.handlers:
+        if name not in {*types, "*"}:
+            yield f"handlers has one for {name}, which the API has not; it has {listed(types)}"
+    for name in types:
+        if name not in settings.handlers and "*" not in settings.handlers:
+            yield f"handlers has none for {name}: name one, or one for '*'"
+
+
+def _network(settings: "DeploymentSettings") -> Iterator[str]:
+    existing = settings.network == "existing"
+    if existing != bool(settings.vpc_id) or existing != bool(settings.vpc_subnet_ids):
+        yield "vpc_id and vpc_subnet_ids go with network = 'existing': set all three, or neither of the first two"
+    if settings.consumer == "lambda" and settings.network != "public":
+        yield f"network = {settings.network!r} is for consumer = 'kcl': functions run in no network; leave it out"
+
+
+def _image(settings: "DeploymentSettings") -> Iterator[str]:
+    if settings.consumer == "lambda" and settings.image:
+        yield "image is for consumer = 'kcl': functions are made from the project's files; leave it out"
+
+
+def _sizes(settings: "DeploymentSettings") -> Iterator[str]:
+    low, high, step = _TASK_MEMORY_MIB[settings.task_cpu]
+    if settings.task_memory_mib not in range(low, high + 1, step):
+        yield (
+            f"task_memory_mib = {settings.task_memory_mib} doesn't go with task_cpu = {settings.task_cpu}: "
+            f"Fargate has {low} to {high} in steps of {step} for it"
+        )
+    if settings.tasks_min > settings.tasks_max:
+        yield f"tasks_min = {settings.tasks_min} is above tasks_max = {settings.tasks_max}"
+    if isinstance(settings.shards, int) and settings.tasks_max > settings.shards:
+        yield f"tasks_max = {settings.tasks_max} is above shards = {settings.shards}: the others would have no shard"
+
+
+def _variables(settings: "DeploymentSettings") -> Iterator[str]:
+    for name in sorted({*settings.environment, *settings.secrets} & set(_OWN_VARIABLES)):
+        yield f"{name} can't be set in environment or secrets: {_OWN_VARIABLES[name]}"
+    for name in sorted(set(settings.environment) & set(settings.secrets)):
+        yield f"{name} stands in environment and in secrets: leave one out"

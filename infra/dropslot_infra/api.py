@@ -1,0 +1,166 @@
+"""The HTTP API: the OpenAPI document on API Gateway, which calls DynamoDB with no code between."""
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from aws_cdk import Aws, RemovalPolicy
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from dropslot.api.loader import load
+from dropslot.api.settings import ApiSettings
+from dropslot_infra.document import Auth, with_auth, with_cors
+from dropslot_infra.review import acknowledge
+
+#: What the templates call: accept is one UpdateItem, the status one GetItem.
+TABLE_ACTIONS: Final = ("dynamodb:GetItem", "dynamodb:UpdateItem")
+_STAGE: Final = "v1"
+
+
+class Api(Construct):
+    """The API with its stage, its log of calls, its limits and, for API keys, its callers.
+
+    Args:
+        scope: the parent.
+        construct_id: unique in it.
+        name: of the API.
+        types: what it accepts.
+        table: the table of requests, the only one its role may touch.
+        auth: how a caller proves who it is.
+        open_types: types that anybody may send to.
+        user_pool_arn: the Cognito user pool, for auth ``cognito``.
+        api_keys: names of the callers, for auth ``api_key``.
+        cors_origin: the origin whose pages may call, or "" for none.
+        requests_per_second: taken over time, by all callers together.
+        requests_burst: taken at once.
+        log_retention: how long the log of calls is kept.
+        removal_policy: of the log.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        types: ApiSettings,
+        table: dynamodb.ITable,
+        auth: Auth,
+        open_types: Sequence[str] = (),
+        user_pool_arn: str = "",
+        api_keys: Sequence[str] = (),
+        cors_origin: str = "",
+        requests_per_second: int,
+        requests_burst: int,
+        log_retention: logs.RetentionDays,
+        removal_policy: RemovalPolicy,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"),
+            description="Lets the API store requests and read their state, in one table",
+            inline_policies={
+                "table": iam.PolicyDocument(
+                    statements=[iam.PolicyStatement(actions=list(TABLE_ACTIONS), resources=[table.table_arn])]
+                )
+            },
+        )
+        document = load(
+            types,
+            table=table.table_name,
+            region=Aws.REGION,
+            role_arn=self.role.role_arn,
+            partition=Aws.PARTITION,
+        )
+        document["info"]["title"] = name
+        document = with_auth(document, auth, open_types=open_types, user_pool_arn=user_pool_arn)
+        if cors_origin:
+            document = with_cors(document, cors_origin)
+        self.log_group = logs.LogGroup(self, "Calls", retention=log_retention, removal_policy=removal_policy)
+        self.api = apigateway.SpecRestApi(
+            self,
+            "Api",
+            rest_api_name=name,
+            api_definition=apigateway.ApiDefinition.from_inline(document),
+            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            # An account has one role for the logs of all its APIs. It outlives this stack: others may rely on it.
+            cloud_watch_role=True,
+            cloud_watch_role_removal_policy=RemovalPolicy.RETAIN,
+            deploy_options=apigateway.StageOptions(
+                stage_name=_STAGE,
+                access_log_destination=apigateway.LogGroupLogDestination(self.log_group),
+                access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_CALL)),
+                # Execution logs may quote a body that its schema refused; bodies belong in no log.
+                logging_level=apigateway.MethodLoggingLevel.OFF,
+                data_trace_enabled=False,
+                throttling_rate_limit=requests_per_second,
+                throttling_burst_limit=requests_burst,
+            ),
+        )
+        self.stage = self.api.deployment_stage
+        self.url = self.api.url
+        if auth == "api_key":
+            self._add_callers(name, api_keys, requests_per_second, requests_burst)
+        self._acknowledge()
+
+    def _add_callers(self, name: str, api_keys: Sequence[str], rate: int, burst: int) -> None:
+        plan = self.api.add_usage_plan(
+            "Plan",
+            name=name,
+            # Of each key; the stage's limits hold for all of them together.
+            throttle=apigateway.ThrottleSettings(rate_limit=rate, burst_limit=burst),
+        )
+        plan.add_api_stage(stage=self.stage)
+        for caller in api_keys:
+            plan.add_api_key(apigateway.ApiKey(self, f"Key-{caller}", api_key_name=f"{name}-{caller}"))
+
+    def _acknowledge(self) -> None:
+        acknowledge(
+            self.api,
+            {
+                "AwsSolutions::AwsSolutions-APIG2": "The document turns validation on for each type that has a schema; "
+                "the rule looks for a validator outside of it.",
+            },
+        )
+        acknowledge(
+            self.api.node.find_child("CloudWatchRole"),
+            {
+                "AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
+                "AmazonAPIGatewayPushToCloudWatchLogs]": "It is what AWS made for this role, which the account's APIs "
+                "share, and holds nothing but writing logs.",
+            },
+        )
+        acknowledge(
+            self.stage,
+            {
+                "AwsSolutions::AwsSolutions-APIG3": "A web ACL has a price by the month, and rules that depend on who "
+                "calls. The stage limits the rate, and each call needs a caller unless the settings open its type.",
+                "AwsSolutions::AwsSolutions-APIG6": "Execution logs may quote bodies, which belong in no log. The "
+                "access log has a line for each call.",
+            },
+        )
+
+
+#: One line for each call. No header, no body: they are the clients'.
+_CALL: Final = {
+    "event": "api_call",
+    "request_id": "$context.requestId",
+    "time": "$context.requestTime",
+    "method": "$context.httpMethod",
+    "resource_path": "$context.resourcePath",
+    "path": "$context.path",
+    "status": "$context.status",
+    "error": "$context.error.responseType",
+    "store_status": "$context.integration.status",
+    "latency_ms": "$context.responseLatency",
+    "store_latency_ms": "$context.integration.latency",
+    "source_ip": "$context.identity.sourceIp",
+    "caller": "$context.identity.caller",
+    "api_key_id": "$context.identity.apiKeyId",
+}

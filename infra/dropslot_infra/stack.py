@@ -1,0 +1,202 @@
+"""The whole service as one stack: each capability a construct, put together as the settings say."""
+
+from pathlib import Path
+from typing import Final
+
+from aws_cdk import CfnOutput, Duration, Environment, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from dropslot_infra.api import Api
+from dropslot_infra.bundling import lambda_code
+from dropslot_infra.kcl_consumer import KclConsumer
+from dropslot_infra.lambda_consumer import LambdaConsumer
+from dropslot_infra.monitoring import KclWatch, LambdaWatch, Monitoring
+from dropslot_infra.network import ExistingNetwork, Network
+from dropslot_infra.requests import Requests
+from dropslot_infra.settings import DeploymentSettings
+from dropslot_infra.sweep import ScheduledSweep
+
+_RETENTION: Final = {
+    1: logs.RetentionDays.ONE_DAY,
+    7: logs.RetentionDays.ONE_WEEK,
+    14: logs.RetentionDays.TWO_WEEKS,
+    30: logs.RetentionDays.ONE_MONTH,
+    90: logs.RetentionDays.THREE_MONTHS,
+    180: logs.RetentionDays.SIX_MONTHS,
+    365: logs.RetentionDays.ONE_YEAR,
+    731: logs.RetentionDays.TWO_YEARS,
+    1827: logs.RetentionDays.FIVE_YEARS,
+    3653: logs.RetentionDays.TEN_YEARS,
+}
+
+
+class DropslotStack(Stack):
+    """Table, stream, API, consumer and alarms. `handler_role` is where a handler's own permissions go.
+
+        stack = DropslotStack(app, settings.name, settings=settings, project=project)
+        orders_bucket.grant_read(stack.handler_role)
+
+    Args:
+        scope: the app.
+        construct_id: unique in it; the stack's name.
+        settings: what to deploy.
+        project: the folder with `app/`, `dropslot.toml` and the Dockerfile.
+        code: the functions' asset, instead of the one that is built from the project.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: DeploymentSettings,
+        project: Path,
+        code: lambda_.Code | None = None,
+    ) -> None:
+        keep = settings.removal == "retain"
+        super().__init__(
+            scope,
+            construct_id,
+            description="Dropslot: takes requests, stores them, answers at once, and makes sure they are processed",
+            env=Environment(account=settings.account or None, region=settings.region or None),
+            termination_protection=keep,
+        )
+        self._settings = settings
+        self._project = project
+        self._removal_policy = RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY
+        self._log_retention = _RETENTION[settings.log_retention_days]
+        self.requests: Final = Requests(
+            self,
+            "Requests",
+            name=settings.name,
+            shards=settings.shards if isinstance(settings.shards, int) else None,
+            stream_retention=Duration.hours(settings.stream_retention_hours),
+            removal_policy=self._removal_policy,
+        )
+        self.api: Final = Api(
+            self,
+            "Api",
+            name=settings.name,
+            types=settings.api,
+            table=self.requests.table,
+            auth=settings.auth,
+            open_types=settings.open_types,
+            user_pool_arn=settings.cognito_user_pool_arn,
+            api_keys=settings.api_keys,
+            cors_origin=settings.cors_origin,
+            requests_per_second=settings.requests_per_second,
+            requests_burst=settings.requests_burst,
+            log_retention=self._log_retention,
+            removal_policy=self._removal_policy,
+        )
+        self.handler_role: Final[iam.IRole] = (
+            self._run_in_tasks() if settings.consumer == "kcl" else self._run_in_functions(code)
+        )
+        CfnOutput(self, "Url", value=self.api.url, description="Where requests are sent: this and a type's name")
+        CfnOutput(self, "TableName", value=self.requests.table.table_name)
+        CfnOutput(self, "StreamName", value=self.requests.stream.stream_name)
+
+    def _run_in_tasks(self) -> iam.IRole:
+        settings = self._settings
+        network: Network | ExistingNetwork
+        if settings.network == "existing":
+            network = ExistingNetwork(
+                self,
+                "Network",
+                vpc_id=settings.vpc_id,
+                subnet_ids=settings.vpc_subnet_ids,
+                assign_public_ip=settings.vpc_public_ips,
+            )
+        else:
+            # Each mode's network is another one: in the same VPC, new subnets would want the addresses of the old ones.
+            network = Network(
+                self, "Network" if settings.network == "public" else "PrivateNetwork", mode=settings.network
+            )
+        consumer = KclConsumer(
+            self,
+            "Consumer",
+            table=self.requests.table,
+            stream=self.requests.stream,
+            vpc=network.vpc,
+            subnets=network.subnets,
+            assign_public_ip=network.assign_public_ip,
+            application=settings.name,
+            image_directory=self._project,
+            image_uri=settings.image,
+            cpu=settings.task_cpu,
+            memory_mib=settings.task_memory_mib,
+            tasks_min=settings.tasks_min,
+            tasks_max=settings.tasks_max,
+            shards=settings.shards if isinstance(settings.shards, int) else None,
+            environment=self._variables(),
+            secrets=settings.secrets,
+            log_retention=self._log_retention,
+            removal_policy=self._removal_policy,
+        )
+        network.admit(consumer.service)
+        self._watch(KclWatch(application=settings.name), consumer.log_group)
+        return consumer.task_role
+
+    def _run_in_functions(self, code: lambda_.Code | None) -> iam.IRole:
+        settings = self._settings
+        code = code if code is not None else lambda_code(project=self._project)
+        consumer = LambdaConsumer(
+            self,
+            "Consumer",
+            table=self.requests.table,
+            stream=self.requests.stream,
+            code=code,
+            environment=self._variables(),
+            secrets=settings.secrets,
+            memory_mib=settings.function_memory_mib,
+            parallelization=settings.function_concurrency,
+            log_retention=self._log_retention,
+            removal_policy=self._removal_policy,
+        )
+        sweep = ScheduledSweep(
+            self,
+            "Sweep",
+            table=self.requests.table,
+            code=code,
+            # It runs no handler, so what handlers are told is none of its business.
+            environment={name: text for name, text in self._variables().items() if name.startswith("DROPSLOT_")},
+            log_retention=self._log_retention,
+            removal_policy=self._removal_policy,
+        )
+        self._watch(
+            LambdaWatch(
+                consumer=consumer.alias,
+                mapping_id=consumer.mapping.ref,
+                sweep=sweep.function,
+                sweep_log=sweep.log_group,
+            ),
+            consumer.log_group,
+        )
+        return consumer.role
+
+    def _watch(self, consumer: KclWatch | LambdaWatch, consumer_log: logs.ILogGroup) -> None:
+        Monitoring(
+            self,
+            "Monitoring",
+            name=self._settings.name,
+            stage=self.api.stage,
+            access_log=self.api.log_group,
+            table=self.requests.table,
+            stream=self.requests.stream,
+            consumer_log=consumer_log,
+            consumer=consumer,
+            alarm_email=self._settings.alarm_email or None,
+        )
+
+    def _variables(self) -> dict[str, str]:
+        handlers = self._settings.handlers
+        return {
+            **self._settings.environment,
+            "DROPSLOT_HANDLER": ",".join(
+                target if name == "*" else f"{name}={target}" for name, target in sorted(handlers.items())
+            ),
+            "DROPSLOT_TTL_SECONDS": str(self._settings.ttl_seconds),
+        }

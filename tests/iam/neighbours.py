@@ -1,0 +1,85 @@
+"""What roles must not be able to do: beside what they need, and near enough to be granted by mistake."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from tests.iam.deployment import FLOW_LOG, TASK_EXECUTION
+from tests.iam.pipeline import API, CONSUMER, STREAM_FUNCTION, SWEEP_FUNCTION
+from tests.infra.synthesis import ACCOUNT, REGION
+
+_JOURNAL: Final = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/shop-journal"
+_OTHER_APPLICATION: Final = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/shop-staging"
+_OTHER_STREAM: Final = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/shop-journal"
+_OTHER_SECRET: Final = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:kitchen/password-AbCdEf"
+_OTHER_LOG: Final = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:other:log-stream:one"
+_OTHER_IMAGE: Final = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/other"
+
+#: Nobody of the pipeline may do this to the table of requests.
+_ON_REQUESTS: Final = (
+    "CreateTable",
+    "DeleteItem",
+    "DeleteTable",
+    "PartiQLDelete",
+    "PartiQLInsert",
+    "PartiQLSelect",
+    "PutItem",
+    "Scan",
+    "UpdateTable",
+    "UpdateTimeToLive",
+)
+_ON_STREAM: Final = ("DeleteStream", "MergeShards", "PutRecord", "PutRecords", "SplitShard")
+
+#: Role to (action, resource), with resources as for `Deployment.arn`.
+NEIGHBOURS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
+    API: (
+        *((f"dynamodb:{action}", "requests") for action in (*_ON_REQUESTS, "BatchGetItem", "PartiQLUpdate", "Query")),
+        ("dynamodb:Query", "requests/index/unfinished"),
+        ("dynamodb:UpdateItem", "leases"),
+        ("dynamodb:GetItem", _JOURNAL),
+        ("kinesis:PutRecord", "stream"),
+    ),
+    CONSUMER: (
+        *((f"dynamodb:{action}", "requests") for action in (*_ON_REQUESTS, "GetItem", "Query", "UpdateItem")),
+        ("dynamodb:Query", "requests/index/other"),
+        ("dynamodb:PartiQLUpdate", "leases"),
+        ("dynamodb:PartiQLUpdate", _JOURNAL),
+        ("dynamodb:DeleteTable", "leases"),
+        ("dynamodb:DeleteTable", "coordination"),
+        ("dynamodb:UpdateTable", "coordination"),
+        ("dynamodb:DeleteTable", "statistics"),
+        ("dynamodb:Scan", "coordination"),
+        ("dynamodb:CreateTable", _OTHER_APPLICATION),
+        ("dynamodb:UpdateItem", _OTHER_APPLICATION),
+        *((f"kinesis:{action}", "stream") for action in (*_ON_STREAM, "RegisterStreamConsumer")),
+        ("kinesis:GetRecords", _OTHER_STREAM),
+        ("secretsmanager:GetSecretValue", _OTHER_SECRET),
+    ),
+    STREAM_FUNCTION: (
+        *((f"dynamodb:{action}", "requests") for action in (*_ON_REQUESTS, "GetItem", "Query", "UpdateItem")),
+        ("dynamodb:Query", "requests/index/unfinished"),
+        ("dynamodb:PartiQLUpdate", _JOURNAL),
+        *((f"kinesis:{action}", "stream") for action in _ON_STREAM),
+        ("kinesis:GetRecords", _OTHER_STREAM),
+        ("s3:GetObject", "@ConsumerFailures|/aws/lambda/one"),
+        ("s3:DeleteObject", "@ConsumerFailures|/aws/lambda/one"),
+        ("s3:PutObject", "arn:aws:s3:::other/aws/lambda/one"),
+        ("secretsmanager:GetSecretValue", _OTHER_SECRET),
+        ("logs:PutLogEvents", _OTHER_LOG),
+    ),
+    SWEEP_FUNCTION: (
+        *((f"dynamodb:{action}", "requests") for action in (*_ON_REQUESTS, "BatchGetItem", "GetItem", "Query")),
+        ("dynamodb:UpdateItem", "requests"),
+        ("dynamodb:Query", "requests/index/other"),
+        ("dynamodb:PartiQLUpdate", _JOURNAL),
+        ("kinesis:GetRecords", "stream"),
+        ("logs:PutLogEvents", _OTHER_LOG),
+    ),
+    TASK_EXECUTION: (
+        ("dynamodb:GetItem", "requests"),
+        ("kinesis:GetRecords", "stream"),
+        ("ecr:BatchGetImage", _OTHER_IMAGE),
+        ("secretsmanager:GetSecretValue", _OTHER_SECRET),
+        ("logs:PutLogEvents", _OTHER_LOG),
+    ),
+    FLOW_LOG: (("logs:PutLogEvents", _OTHER_LOG), ("logs:PutLogEvents", "@ConsumerLog|:log-stream:one")),
+}

@@ -1,0 +1,98 @@
+"""What calls need, by AWS's rules."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.iam.calls import Need, Places, needs
+
+PLACES = Places.of_pipeline(table="orders-requests", stream="orders-requests", application="orders")
+JSON = "application/x-amz-json-1.0"
+
+
+def permissions(call: str, arguments: dict[str, Any], *, service: str = "DynamoDB_20120810") -> list[tuple[str, str]]:
+    """Return action and resource of what a call needs."""
+    return sorted(
+        (need.action, need.resource)
+        for need in needs(f"{service}.{call}", JSON, json.dumps(arguments).encode(), PLACES)
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "expected"),
+    [
+        ("UpdateItem", {"TableName": "orders-requests"}, [("dynamodb:UpdateItem", "requests")]),
+        ("Scan", {"TableName": "orders"}, [("dynamodb:Scan", "leases")]),
+        (
+            "Query",
+            {"TableName": "orders-requests", "IndexName": "unfinished"},
+            [("dynamodb:Query", "requests/index/unfinished")],
+        ),
+        ("BatchGetItem", {"RequestItems": {"orders-requests": {}}}, [("dynamodb:BatchGetItem", "requests")]),
+        (
+            "BatchExecuteStatement",
+            {"Statements": [{"Statement": 'UPDATE "orders-requests" SET a = ? WHERE "id" = ?'}] * 2},
+            [("dynamodb:PartiQLUpdate", "requests")],
+        ),
+        (
+            "ExecuteStatement",
+            {"Statement": 'SELECT "id" FROM "orders-requests"'},
+            [("dynamodb:PartiQLSelect", "requests")],
+        ),
+        (
+            "TransactWriteItems",
+            {
+                "TransactItems": [
+                    {"ConditionCheck": {"TableName": "orders-CoordinatorState"}},
+                    {"Put": {"TableName": "orders"}},
+                ]
+            },
+            [("dynamodb:ConditionCheckItem", "coordination"), ("dynamodb:PutItem", "leases")],
+        ),
+        ("CreateTable", {"TableName": "orders", "Tags": []}, [("dynamodb:CreateTable", "leases")]),
+        (
+            "CreateTable",
+            {"TableName": "orders-WorkerMetricStats", "Tags": [{"Key": "a", "Value": "b"}]},
+            [("dynamodb:CreateTable", "statistics"), ("dynamodb:TagResource", "statistics")],
+        ),
+    ],
+)
+def test_calls_to_dynamodb(call: str, arguments: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    """Given a call, then it needs the actions and resources of AWS's reference, whatever its own name."""
+    assert permissions(call, arguments) == expected
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"StreamName": "orders-requests"},
+        {"StreamARN": "arn:aws:kinesis:us-east-1:000000000000:stream/orders-requests"},
+        {"ShardIterator": "AAAA"},
+    ],
+)
+def test_calls_to_kinesis(arguments: dict[str, Any]) -> None:
+    """Given a call by name, by ARN or by iterator, then it needs its action on the stream."""
+    assert permissions("GetRecords", arguments, service="Kinesis_20131202") == [("kinesis:GetRecords", "stream")]
+
+
+@pytest.mark.parametrize(
+    ("target", "content_type", "arguments"),
+    [
+        ("DynamoDB_20120810.GetItem", JSON, {"TableName": "another"}),
+        ("Kinesis_20131202.GetRecords", JSON, {"StreamName": "another"}),
+        ("Kinesis_20131202.GetRecords", "application/x-amz-cbor-1.1", {}),
+        ("DynamoDB_20120810.ExecuteStatement", JSON, {"Statement": "EXISTS(SELECT 1)"}),
+        ("Logs_20140328.PutLogEvents", JSON, {}),
+    ],
+)
+def test_what_it_cannot_tell_is_an_error(target: str, content_type: str, arguments: dict[str, Any]) -> None:
+    """Given a call that touches something unknown or can't be read, then it isn't passed over."""
+    with pytest.raises((KeyError, ValueError)):
+        needs(target, content_type, json.dumps(arguments).encode(), PLACES)
+
+
+def test_a_need_survives_its_json() -> None:
+    """Given a need, when it is written and read, then it is the same."""
+    need = Need(action="dynamodb:PutItem", resource="leases", call="TransactWriteItems")
+    assert Need.from_json(need.to_json()) == need

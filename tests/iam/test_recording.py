@@ -1,0 +1,40 @@
+"""The snapshot of what was recorded still holds for the code as it is."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dropslot.local.doctor import missing_for_kcl
+from tests.iam import snapshot
+from tests.iam.pipeline import API, CONSUMER, STREAM_FUNCTION, SWEEP_FUNCTION, running_pipeline
+
+
+@pytest.fixture(autouse=True)
+def _needs_parts() -> None:
+    if missing := missing_for_kcl(os.environ):
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"the stack can't run: {missing}")
+        pytest.skip(str(missing))
+
+
+def test_a_fresh_start_needs_nothing_new(tmp_path: Path) -> None:
+    """Given an empty account, when a consumer starts, settles a request and stops, then all it called is known."""
+    with running_pipeline(tmp_path / "pipeline") as pipeline:
+        pipeline.send("one")
+        pipeline.await_done("one")
+    fresh, known = pipeline.recorder.recorded, snapshot.read()
+    assert {role: sorted(needs - known[role]) for role, needs in fresh.items()} == {API: [], CONSUMER: []}
+    seen = {(role, need.action, need.resource) for role, needs in fresh.items() for need in needs}
+    # Else nothing was recorded at all.
+    assert seen >= {
+        (API, "dynamodb:UpdateItem", "requests"),
+        (CONSUMER, "dynamodb:PartiQLUpdate", "requests"),
+        (CONSUMER, "dynamodb:UpdateItem", "leases"),
+        (CONSUMER, "kinesis:GetRecords", "stream"),
+    }
+
+
+def test_all_parts_that_call_were_recorded() -> None:
+    """Given the snapshot, then it has each part of both variants."""
+    assert set(snapshot.read()) == {API, CONSUMER, STREAM_FUNCTION, SWEEP_FUNCTION}

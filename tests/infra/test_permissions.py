@@ -1,0 +1,190 @@
+"""What the roles may do, statement by statement, held against the calls in the code."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+from aws_cdk import aws_lambda as lambda_
+
+from dropslot_infra.kcl_consumer import KclConsumer
+from dropslot_infra.lambda_consumer import LambdaConsumer
+from dropslot_infra.network import Network
+from dropslot_infra.sweep import ScheduledSweep
+from tests.infra.parts import STREAM_ARN, TABLE_ARN, actions_of, make_stack, statements_of, stream_in, table_in
+from tests.infra.synthesis import ACCOUNT, PROJECT, REGION, Template, resolved, resources_of, template_of
+
+PACKAGE: Final = PROJECT / "consumer" / "dropslot"
+TABLES: Final = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table"
+#: Calls that need another action than one of their own name.
+OTHER_ACTIONS: Final = {"BatchExecuteStatement": "PartiQLUpdate", "TransactWriteItems": "PutItem"}
+#: Of a client, but no calls.
+NO_CALLS: Final = frozenset({"close", "exceptions", "meta"})
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """Both variants in one template."""
+    folder = tmp_path_factory.mktemp("parts")
+    (folder / "Dockerfile").write_text("FROM scratch\n")
+    stack = make_stack()
+    table, stream = table_in(stack), stream_in(stack)
+    network = Network(stack, "Network", mode="public")
+    KclConsumer(
+        stack,
+        "Tasks",
+        table=table,
+        stream=stream,
+        vpc=network.vpc,
+        subnets=network.subnets,
+        assign_public_ip=True,
+        application="shop",
+        image_directory=folder,
+    )
+    code = lambda_.Code.from_asset(str(folder))
+    LambdaConsumer(stack, "Functions", table=table, stream=stream, code=code)
+    ScheduledSweep(stack, "Sweep", table=table, code=code)
+    return template_of(stack)
+
+
+def rights_of(template: Template, role: str) -> dict[str, set[str]]:
+    """Return a role's actions by resource."""
+    rights: dict[str, set[str]] = {}
+    for statement in statements_of(template, role).values():
+        assert statement["Effect"] == "Allow"
+        rights.setdefault(resolved(statement["Resource"], template), set()).update(actions_of(statement))
+    return rights
+
+
+def test_a_task_may_do_this_and_nothing_else(template: Template) -> None:
+    """Given the container's role, these are all its rights: one table, one stream, KCL's tables, one namespace."""
+    assert rights_of(template, "TaskRole") == {
+        TABLE_ARN: {"dynamodb:BatchGetItem", "dynamodb:PartiQLUpdate"},
+        f"{TABLE_ARN}/index/unfinished": {"dynamodb:Query"},
+        STREAM_ARN: {"kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"},
+        f"{TABLES}/shop": {
+            "dynamodb:CreateTable",
+            "dynamodb:DeleteItem",
+            "dynamodb:DescribeTable",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Scan",
+            "dynamodb:UpdateItem",
+            "dynamodb:UpdateTable",
+        },
+        f"{TABLES}/shop/index/LeaseOwnerToLeaseKeyIndex": {"dynamodb:Query"},
+        f"{TABLES}/shop-CoordinatorState": {
+            "dynamodb:CreateTable",
+            "dynamodb:DeleteItem",
+            "dynamodb:DescribeTable",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+        },
+        f"{TABLES}/shop-WorkerMetricStats": {
+            "dynamodb:CreateTable",
+            "dynamodb:DeleteItem",
+            "dynamodb:DescribeTable",
+            "dynamodb:Scan",
+            "dynamodb:UpdateItem",
+        },
+        "*": {"cloudwatch:PutMetricData"},
+    }
+
+
+def test_metrics_go_to_one_namespace(template: Template) -> None:
+    """Given that PutMetricData knows no resource, a condition holds it to the application's namespace."""
+    assert statements_of(template, "TaskRole")["PublishMetrics"]["Condition"] == {
+        "StringEquals": {"cloudwatch:namespace": "shop"}
+    }
+
+
+def test_the_function_may_do_this_and_nothing_else(template: Template) -> None:
+    """Given the consumer's function, these are all its rights: no sweep, and only its own log and bucket."""
+    rights = rights_of(template, "FunctionsStreamRole")
+    assert rights.pop(TABLE_ARN) == {"dynamodb:BatchGetItem", "dynamodb:PartiQLUpdate"}
+    assert rights.pop(STREAM_ARN) == {
+        "kinesis:DescribeStream",
+        "kinesis:DescribeStreamSummary",
+        "kinesis:GetRecords",
+        "kinesis:GetShardIterator",
+        "kinesis:ListShards",
+    }
+    (bucket_id,) = resources_of(template, "AWS::S3::Bucket")
+    assert rights.pop(_arn(bucket_id)) == {"s3:ListBucket"}
+    assert rights.pop(f"{_arn(bucket_id)}/*") == {"s3:PutObject"}
+    ((log, actions),) = rights.items()
+    assert "FunctionsStreamLog" in log
+    assert actions == {"logs:CreateLogStream", "logs:PutLogEvents"}
+
+
+def test_the_sweep_may_do_this_and_nothing_else(template: Template) -> None:
+    """Given the sweep's function, it looks into the index and redrives; it reads no item and no stream."""
+    rights = rights_of(template, "SweepRole")
+    assert rights.pop(TABLE_ARN) == {"dynamodb:PartiQLUpdate"}
+    assert rights.pop(f"{TABLE_ARN}/index/unfinished") == {"dynamodb:Query"}
+    ((log, actions),) = rights.items()
+    assert "SweepLog" in log
+    assert actions == {"logs:CreateLogStream", "logs:PutLogEvents"}
+
+
+def test_no_role_has_a_managed_policy(template: Template) -> None:
+    """Given all roles, what they may do is written out here and not in a policy that AWS changes."""
+    assert all("ManagedPolicyArns" not in role for role in resources_of(template, "AWS::IAM::Role").values())
+
+
+def test_only_two_actions_are_for_any_resource(template: Template) -> None:
+    """Given all policies, `*` stands only where an action knows no resource, and no action has a wildcard."""
+    for policy in resources_of(template, "AWS::IAM::Policy").values():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            actions = actions_of(statement)
+            assert not any("*" in action for action in actions)
+            if statement["Resource"] == "*":
+                assert actions <= {"cloudwatch:PutMetricData", "ecr:GetAuthorizationToken"}
+
+
+@pytest.mark.parametrize(
+    ("module", "role"),
+    [
+        ("adapters/requests/dynamodb.py", "TaskRole"),
+        ("runtimes/kcl/lease_table.py", "TaskRole"),
+    ],
+)
+def test_every_call_in_the_code_is_allowed(module: str, role: str, template: Template) -> None:
+    """Given each AWS call that a module makes, the role that runs it has the action for it."""
+    calls = calls_in(PACKAGE / module)
+    assert calls
+    allowed = {action.partition(":")[2] for actions in rights_of(template, role).values() for action in actions}
+    assert {OTHER_ACTIONS.get(call, call) for call in calls} <= allowed
+
+
+def test_every_call_that_the_functions_make_themselves_is_allowed(template: Template) -> None:
+    """Given the operations that the functions send without the SDK, one of the two roles has the action for each."""
+    source = (PACKAGE / "adapters" / "requests" / "operations.py").read_text()
+    calls = set(re.findall(r'self\._call\(\s*"(\w+)"', source))
+    assert calls
+    roles = ("FunctionsStreamRole", "SweepRole")
+    allowed = {action for role in roles for actions in rights_of(template, role).values() for action in actions}
+    assert {f"dynamodb:{OTHER_ACTIONS.get(call, call)}" for call in calls} <= allowed
+
+
+def calls_in(module: Path) -> set[str]:
+    """Return the API calls that a module makes on its boto3 clients, by AWS's names."""
+    calls: set[str] = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if not isinstance(node, ast.Attribute):
+            continue
+        owner = node.value
+        name = owner.attr if isinstance(owner, ast.Attribute) else owner.id if isinstance(owner, ast.Name) else ""
+        if name in {"_client", "client", "dynamodb", "kinesis"} and node.attr not in NO_CALLS:
+            calls.add("DescribeTable" if node.attr == "get_waiter" else re.sub(r"(?:^|_)(\w)", _upper, node.attr))
+    return calls
+
+
+def _upper(match: re.Match[str]) -> str:
+    return match[1].upper()
+
+
+def _arn(logical_id: str) -> str:
+    return f"arn:aws:any:{REGION}:{ACCOUNT}:{logical_id}"
