@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from aws_cdk import CfnElement, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
@@ -13,36 +13,11 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from dropslot.core import names
+from dropslot.core import mapping
 from dropslot_infra import permissions
 from dropslot_infra.function import Function
 from dropslot_infra.review import acknowledge
 
-HANDLER: Final = "dropslot_stream.handler"
-
-_ABSENT: Final = [{"exists": False}]
-#: What may ask for a run: a new request, or one whose attempt grew. It spares invocations for our own write-backs; the
-#: core still decides. `exists` works on leaves alone, and numbers are strings in DynamoDB's JSON.
-FILTERS: Final[tuple[Mapping[str, Any], ...]] = (
-    {"data": {"eventName": ["INSERT"]}},
-    {
-        "data": {
-            "eventName": ["MODIFY"],
-            "dynamodb": {
-                "NewImage": {
-                    names.ATTEMPT: {"N": [{"anything-but": ["0"]}]},
-                    names.TTL: {"N": _ABSENT},
-                    names.ERROR: {"S": _ABSENT},
-                }
-            },
-        }
-    },
-)
-#: Before a stream with the shortest retention (24 h) forgets a record, it goes to the bucket. Not less: with a backlog
-#: old records are still worth processing, and what was given up is only brought again by the sweep, which is slower.
-RECORD_AGE_SECONDS: Final = 23 * 3600
-#: A request that ends its process four times over is failed by then, even with others of its kind in the batch.
-RETRY_ATTEMPTS: Final = 10
 #: Given-up batches hold bodies of requests: they are kept as long as it takes to look into them.
 FAILURES_KEPT_DAYS: Final = 30
 
@@ -85,12 +60,12 @@ class LambdaConsumer(Construct):
         architecture: lambda_.Architecture = lambda_.Architecture.ARM_64,
         environment: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
-        memory_mib: int = 512,
-        timeout_seconds: int = 300,
-        batch_size: int = 100,
-        batching_window_seconds: int = 1,
-        parallelization: int = 1,
-        retry_attempts: int = RETRY_ATTEMPTS,
+        memory_mib: int = mapping.STREAM_MEMORY_MIB,
+        timeout_seconds: int = mapping.STREAM_TIMEOUT_SECONDS,
+        batch_size: int = mapping.BATCH_SIZE,
+        batching_window_seconds: int = mapping.BATCHING_WINDOW_SECONDS,
+        parallelization: int = mapping.PARALLELIZATION,
+        retry_attempts: int = mapping.RETRY_ATTEMPTS,
         reserved_concurrency: int | None = None,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
@@ -99,7 +74,7 @@ class LambdaConsumer(Construct):
         built = Function(
             self,
             "Stream",
-            handler=HANDLER,
+            handler=mapping.STREAM_HANDLER,
             description="Consumer of Dropslot: runs requests as the stream brings them",
             table=table,
             code=code,
@@ -140,17 +115,19 @@ class LambdaConsumer(Construct):
             "Mapping",
             event_source_arn=stream.stream_arn,
             function_name=self.alias.function_arn,
-            starting_position="TRIM_HORIZON",
+            starting_position=mapping.STARTING_POSITION,
             batch_size=batch_size,
             maximum_batching_window_in_seconds=batching_window_seconds,
             parallelization_factor=parallelization,
             filter_criteria=lambda_.CfnEventSourceMapping.FilterCriteriaProperty(
-                filters=[lambda_.CfnEventSourceMapping.FilterProperty(pattern=json.dumps(one)) for one in FILTERS]
+                filters=[
+                    lambda_.CfnEventSourceMapping.FilterProperty(pattern=json.dumps(one)) for one in mapping.FILTERS
+                ]
             ),
-            function_response_types=["ReportBatchItemFailures"],
-            bisect_batch_on_function_error=True,
+            function_response_types=[mapping.RESPONSE_TYPE],
+            bisect_batch_on_function_error=mapping.BISECT,
             maximum_retry_attempts=retry_attempts,
-            maximum_record_age_in_seconds=RECORD_AGE_SECONDS,
+            maximum_record_age_in_seconds=mapping.RECORD_AGE_SECONDS,
             # A bucket keeps the records themselves, a queue would keep only where they were.
             destination_config=lambda_.CfnEventSourceMapping.DestinationConfigProperty(
                 on_failure=lambda_.CfnEventSourceMapping.OnFailureProperty(destination=self.failures.bucket_arn)

@@ -12,14 +12,12 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from dropslot.core import mapping
 from dropslot_infra import permissions
 from dropslot_infra.function import Function
 
-HANDLER: Final = "dropslot_sweep.handler"
 #: The shortest that EventBridge has; a retry that is due in 5 s comes within a minute.
-INTERVAL: Final = Duration.minutes(1)
-#: It goes on while there is work, until the next one starts.
-TIMEOUT_SECONDS: Final = 55
+INTERVAL: Final = Duration.seconds(mapping.SWEEP_EVERY_SECONDS)
 
 
 class ScheduledSweep(Construct):
@@ -46,7 +44,7 @@ class ScheduledSweep(Construct):
         code: lambda_.Code,
         architecture: lambda_.Architecture = lambda_.Architecture.ARM_64,
         environment: Mapping[str, str] | None = None,
-        memory_mib: int = 256,
+        memory_mib: int = mapping.SWEEP_MEMORY_MIB,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
@@ -54,7 +52,7 @@ class ScheduledSweep(Construct):
         built = Function(
             self,
             "Sweep",
-            handler=HANDLER,
+            handler=mapping.SWEEP_HANDLER,
             description="Sweep of Dropslot: puts back what is due or overdue",
             table=table,
             code=code,
@@ -62,7 +60,7 @@ class ScheduledSweep(Construct):
             environment=environment if environment is not None else {},
             secrets={},
             memory_mib=memory_mib,
-            timeout_seconds=TIMEOUT_SECONDS,
+            timeout_seconds=mapping.SWEEP_TIMEOUT_SECONDS,
             reserved_concurrency=None,
             log_retention=log_retention,
             removal_policy=removal_policy,

@@ -15,13 +15,14 @@ from aws_cdk import App, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from packaging.tags import platform_tags
 
-from dropslot_infra import lambda_consumer, sweep
+from dropslot.core import mapping
 from dropslot_infra.bundling import lambda_code
 from dropslot_infra.function import RUNTIME
 from dropslot_infra.lambda_asset import LEFT_OUT, LambdaAsset, Target
+from dropslot_infra.sweep import ScheduledSweep
 from tests.infra.synthesis import PROJECT
 
-HANDLERS: Final = (lambda_consumer.HANDLER, sweep.HANDLER)
+HANDLERS: Final = (mapping.STREAM_HANDLER, mapping.SWEEP_HANDLER)
 #: A quarter above the first build; Lambda's own limit is 250 MB.
 LIMIT_MB: Final = 1.5
 AARCH64: Final = 183
@@ -193,6 +194,6 @@ def asset_of_both(project: Path, folder: Path) -> Path:
     table = dynamodb.Table.from_table_name(stack, "Table", "requests")
     code = lambda_code(project=project)
     for name in ("One", "Other"):
-        sweep.ScheduledSweep(stack, name, table=table, code=code)
+        ScheduledSweep(stack, name, table=table, code=code)
     (asset,) = folder.glob("asset.*")
     return asset

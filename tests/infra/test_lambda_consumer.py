@@ -10,7 +10,8 @@ from aws_cdk import aws_lambda as lambda_
 
 from dropslot.core.change import Change, parse
 from dropslot.core.decision import Decision, decide
-from dropslot_infra.lambda_consumer import FILTERS, LambdaConsumer
+from dropslot.core.mapping import FILTERS
+from dropslot_infra.lambda_consumer import LambdaConsumer
 from tests.infra.parts import STREAM_ARN, make_stack, stream_in, table_in
 from tests.infra.synthesis import Template, only_resource_of, resolved, resources_of, template_of
 from tests.unit.core.images import TABLE, data, image, record
