@@ -4,10 +4,11 @@ PY := .venv/bin/python
 UV := .venv/bin/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test chaos simulate check format synth smoke bench doctor lock clean
+.PHONY: help setup run up test chaos simulate container-test deploy-test check format synth smoke smoke-arguments bench \
+	doctor lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: ## install everything the project needs into .venv and node_modules (idempotent)
 	@scripts/setup
@@ -28,6 +29,12 @@ SEEDS ?= 100000
 simulate: setup ## play seeds of the simulation: SEEDS=100000
 	@DROPSLOT_SIM_SEEDS=$(SEEDS) $(PY) -m pytest -q -s tests/simulation -k ten_thousand
 
+container-test: setup ## build the image and run it locked up on the local stack's servers; needs root, buildah, podman, runc, debootstrap
+	@$(PY) -m pytest tests/container $(TEST_ARGS)
+
+deploy-test: setup ## bootstrap, deploy, change and destroy both variants in an emulator of AWS, and look at what is there
+	@$(PY) -m pytest tests/deploy $(TEST_ARGS)
+
 check: setup ## lint, types, layers
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --quiet --check .
@@ -40,15 +47,20 @@ format: setup ## format the code
 # jsii says when Node.js is past its end of life, which is about the machine and not about the stack.
 CDK := JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=18,20 node_modules/.bin/cdk
 synth: setup ## synthesise what would be deployed, reviewed by cdk-nag and cfn-lint: no AWS account, no Docker
+	@rm -rf .dropslot/synth
 	@$(CDK) synth --strict --quiet -c env=dev -c dropslot:consumer=kcl -o .dropslot/synth/dev-kcl
 	@$(CDK) synth --strict --quiet -c env=dev -c dropslot:consumer=lambda -o .dropslot/synth/dev-lambda
 	@$(CDK) synth --strict --quiet -c env=prod -o .dropslot/synth/prod
 	@.venv/bin/cfn-lint .dropslot/synth/*/*.template.json
 
+SMOKE_USAGE := give both: make smoke URL=https://... TABLE=<name>-requests (docs/deploy.md, "Does it keep the contract?")
 # DROPSLOT_API_KEY comes from the environment: a command's arguments are for all to see.
-smoke: setup ## run the HTTP contract suite against a deployed stack: URL=... TABLE=... AUTH=iam|api_key CALLER=...
+smoke: smoke-arguments setup ## run the HTTP contract suite against a deployed stack: URL=... TABLE=..., and perhaps AUTH=iam|api_key CALLER=...
 	@DROPSLOT_URL=$(URL) DROPSLOT_TABLE=$(TABLE) $(if $(AUTH),DROPSLOT_AUTH=$(AUTH)) $(if $(CALLER),DROPSLOT_CALLER=$(CALLER)) \
 		$(PY) -m pytest -q -rfE tests/contract/http/test_http_contract.py $(TEST_ARGS)
+
+smoke-arguments:
+	@$(if $(and $(URL),$(TABLE)),,echo '$(SMOKE_USAGE)' >&2; exit 2)
 
 bench: setup ## measure CPU per record, and of a cold start, beside plain boto3
 	@$(PY) -m bench.record_cost
@@ -69,11 +81,3 @@ lock: setup ## renew the lock files
 
 clean: ## remove what setup and runs have made
 	rm -rf .venv node_modules .dropslot dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-
-.PHONY: container-test
-container-test: setup ## build the image and run it locked up on the local stack's servers; needs root, buildah, podman, runc, debootstrap
-	@$(PY) -m pytest tests/container $(TEST_ARGS)
-
-.PHONY: deploy-test
-deploy-test: setup ## bootstrap, deploy, change and destroy both variants in an emulator of AWS, and look at what is there
-	@$(PY) -m pytest tests/deploy $(TEST_ARGS)

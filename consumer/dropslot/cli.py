@@ -30,6 +30,14 @@ Handler = Annotated[
     str | None,
     typer.Option(help="module:function, or type=module:function separated by commas. [default: $DROPSLOT_HANDLER]"),
 ]
+Consumer = Annotated[
+    str | None,
+    typer.Option(help="What runs requests, kcl or lambda. [default: kcl, or lambda in a demo where KCL can't be had]"),
+]
+SweepEvery = Annotated[
+    float | None,
+    typer.Option(help="Seconds from one sweep of the Lambda consumer to the next. [default: 60, as on AWS]"),
+]
 ReadyFile = Annotated[
     Path | None, typer.Option(help="Write URL, endpoints and process ids here (JSON) once all is up.")
 ]
@@ -61,18 +69,28 @@ def up(
     ready_file: ReadyFile = None,
     port: Annotated[int | None, typer.Option(help="Port of the API. [default: a free one]")] = None,
     reload: Annotated[
-        bool, typer.Option("--reload", help="Restart the shard processes when a file beside the handler changes.")
+        bool, typer.Option("--reload", help="Import the handlers afresh when a file beside them changes.")
     ] = False,
+    consumer: Consumer = None,
+    sweep_every: SweepEvery = None,
 ) -> None:
     """Start the whole pipeline on this machine, on loopback, until Ctrl-C.
 
     Example: dropslot up --handler app.handler:handle --reload
     """
-    from dropslot.local.options import StackOptions  # noqa: PLC0415 - the local stack is an extra
+    from dropslot.local.mapping.options import MappingOptions  # noqa: PLC0415 - the local stack is an extra
+    from dropslot.local.options import KCL, StackOptions  # noqa: PLC0415
     from dropslot.local.up import run_up  # noqa: PLC0415
 
     options = StackOptions(
-        persist=persist, shards=shards, handler=handler, ready_file=ready_file, port=port, reload=reload
+        persist=persist,
+        shards=shards,
+        handler=handler,
+        ready_file=ready_file,
+        port=port,
+        reload=reload,
+        consumer=_known_consumer(consumer) if consumer is not None else KCL,
+        mapping=MappingOptions(sweep_every_seconds=sweep_every) if sweep_every is not None else MappingOptions(),
     )
     raise typer.Exit(run_up(options, Console()))
 
@@ -81,7 +99,8 @@ def up(
 def demo(
     shards: Shards = 1,
     ready_file: ReadyFile = None,
-    require: Annotated[str | None, typer.Option(help="Fail unless this engine ran every request: kcl.")] = None,
+    consumer: Consumer = None,
+    require: Annotated[str | None, typer.Option(help="Fail unless this consumer ran every request.")] = None,
 ) -> None:
     """Send real requests through the local pipeline and show what became of each.
 
@@ -90,13 +109,20 @@ def demo(
 
     Example: dropslot demo --require kcl
     """
-    from dropslot.demo.run import ENGINES, HANDLERS, run_demo  # noqa: PLC0415 - the local stack is an extra
+    from dropslot.demo.run import ENVIRONMENT, HANDLERS, choose_consumer, run_demo  # noqa: PLC0415 - the local stack is an extra
     from dropslot.local.options import StackOptions  # noqa: PLC0415
 
-    if require is not None and require not in ENGINES:
-        raise ConfigurationError(f"--require {require}: no such engine; there is {', '.join(ENGINES)}")
-    options = StackOptions(shards=shards, handler=HANDLERS, ready_file=ready_file)
-    raise typer.Exit(run_demo(options, Console(), require=require, stay=sys.stdin.isatty() and sys.stdout.isatty()))
+    wanted, required = (_known_consumer(name) if name is not None else None for name in (consumer, require))
+    console = Console()
+    options = StackOptions(
+        shards=shards,
+        handler=HANDLERS,
+        consumer_env=ENVIRONMENT,
+        ready_file=ready_file,
+        # What is required isn't replaced by another that could be had.
+        consumer=choose_consumer(wanted if wanted is not None else required, os.environ, console),
+    )
+    raise typer.Exit(run_demo(options, console, require=required, stay=sys.stdin.isatty() and sys.stdout.isatty()))
 
 
 @app.command()
@@ -149,6 +175,14 @@ def doctor(
     else:
         print_checks(checks, Console())
     raise typer.Exit(0 if all(check.healthy for check in checks) else EXIT_FAILED)
+
+
+def _known_consumer(name: str) -> str:
+    from dropslot.local.options import KCL, LAMBDA  # noqa: PLC0415 - the local stack is an extra
+
+    if name not in {KCL, LAMBDA}:
+        raise ConfigurationError(f"there is no consumer {name}: it is {KCL} or {LAMBDA}")
+    return name
 
 
 def _complain(sentence: str) -> None:

@@ -1,9 +1,12 @@
 """Which settings of a deployment don't go together: faults that no single value shows."""
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from dropslot_infra.container_image import is_in_ecr
 from dropslot_infra.readers import listed
+from dropslot_infra.variable_agreement import variable_faults
 
 if TYPE_CHECKING:
     from dropslot_infra.settings import DeploymentSettings
@@ -19,32 +22,32 @@ _TASK_MEMORY_MIB: Final = {
     8192: (16_384, 61_440, 4096),
     16_384: (32_768, 122_880, 8192),
 }
-#: Variables that the deployment sets itself, with the setting to use instead.
-_OWN_VARIABLES: Final = {
-    "DROPSLOT_HANDLER": "set handlers",
-    "DROPSLOT_TTL_SECONDS": "set ttl_seconds",
-    "DROPSLOT_TABLE": "set name",
-    "DROPSLOT_STREAM": "set name",
-    "DROPSLOT_APPLICATION": "set name",
-    "DROPSLOT_STATE_DIR": "leave it out: the image has its place for it",
-    "AWS_REGION": "leave it out: it is where the stack is",
-    "AWS_DEFAULT_REGION": "leave it out: it is where the stack is",
-    "AWS_ACCESS_KEY_ID": "grant what the handler needs to its role",
-    "AWS_SECRET_ACCESS_KEY": "grant what the handler needs to its role",
-    "AWS_SESSION_TOKEN": "grant what the handler needs to its role",
-}
+#: What names of the stack's own tables end in.
+_TABLE_ENDINGS: Final = ("-requests", "-journal")
+_SECRET_ENDING: Final = re.compile(r"-[A-Za-z0-9]{6}")
 
 
 def disagreements(settings: "DeploymentSettings") -> list[str]:
     """Return one sentence for each contradiction: what is wrong, and what to set instead."""
     return [
+        *_name(settings),
         *_callers(settings),
         *_types(settings),
         *_network(settings),
         *_image(settings),
         *_sizes(settings),
-        *_variables(settings),
+        *_secrets(settings),
+        *variable_faults(settings),
     ]
+
+
+def _name(settings: "DeploymentSettings") -> Iterator[str]:
+    for ending in _TABLE_ENDINGS:
+        if settings.name.endswith(ending):
+            yield (
+                f"name = {settings.name!r}: its leases would be in the table {settings.name}, which is that of a "
+                f"stack named {settings.name.removesuffix(ending)}: let it not end in {ending}"
+            )
 
 
 def _callers(settings: "DeploymentSettings") -> Iterator[str]:
@@ -80,6 +83,10 @@ def _network(settings: "DeploymentSettings") -> Iterator[str]:
         yield "vpc_id and vpc_subnet_ids go with network = 'existing': set all three, or neither of the first two"
     if settings.consumer == "lambda" and settings.network != "public":
         yield f"network = {settings.network!r} is for consumer = 'kcl': functions run in no network; leave it out"
+    if settings.vpc_public_ips and not existing:
+        yield "vpc_public_ips goes with network = 'existing': the others know what they need; leave it out"
+    if settings.network == "private" and settings.image and not is_in_ecr(settings.image):
+        yield f"image = {settings.image!r} can't be pulled with network = 'private': push it to ECR"
 
 
 def _image(settings: "DeploymentSettings") -> Iterator[str]:
@@ -96,12 +103,23 @@ def _sizes(settings: "DeploymentSettings") -> Iterator[str]:
         )
     if settings.tasks_min > settings.tasks_max:
         yield f"tasks_min = {settings.tasks_min} is above tasks_max = {settings.tasks_max}"
+    if settings.tasks_min == 0 < settings.tasks_max:
+        yield (
+            f"tasks_min = 0 goes with tasks_max = 0, which pauses the consumer: the age of what nobody reads isn't "
+            f"measured, so it would never scale out to {settings.tasks_max}; set tasks_min to 1"
+        )
     if isinstance(settings.shards, int) and settings.tasks_max > settings.shards:
         yield f"tasks_max = {settings.tasks_max} is above shards = {settings.shards}: the others would have no shard"
 
 
-def _variables(settings: "DeploymentSettings") -> Iterator[str]:
-    for name in sorted({*settings.environment, *settings.secrets} & set(_OWN_VARIABLES)):
-        yield f"{name} can't be set in environment or secrets: {_OWN_VARIABLES[name]}"
-    for name in sorted(set(settings.environment) & set(settings.secrets)):
-        yield f"{name} stands in environment and in secrets: leave one out"
+def _secrets(settings: "DeploymentSettings") -> Iterator[str]:
+    for variable, name in sorted(settings.secrets.items()):
+        complete = _SECRET_ENDING.fullmatch(name[-7:]) is not None
+        if name.startswith("arn:") and not complete:
+            yield f"secrets: {variable} = {name!r}: the ARN isn't whole: a hyphen and six characters end it"
+        if not name.startswith("arn:") and complete:
+            # https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html#ARN_secretnamehyphen
+            yield (
+                f"secrets: {variable} = {name!r}: Secrets Manager takes the end of such a name, a hyphen and six "
+                "characters, for the one that it adds to ARNs, and finds no secret: give its whole ARN"
+            )

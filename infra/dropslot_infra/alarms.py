@@ -94,7 +94,7 @@ def accept_alarms(stage: apigateway.Stage, table: dynamodb.ITable) -> Sequence[A
     )
 
 
-def replication_alarms(table: dynamodb.ITable, stream: kinesis.IStream) -> Sequence[AlarmSpec]:
+def replication_alarms(table: dynamodb.ITable) -> Sequence[AlarmSpec]:
     """Return what holds up change records between table and stream."""
     more_shards = "give the stream more shards, or make it on demand; the sweep brings what is missing meanwhile."
     return (
@@ -103,8 +103,9 @@ def replication_alarms(table: dynamodb.ITable, stream: kinesis.IStream) -> Seque
             metric=service_metrics.unreplicated(table, "FailedToReplicateRecordCount", aggregate="SUM"),
             threshold=1,
             periods=1,
-            reason="DynamoDB gave up on change records: a request is too large for a record, or the stream is gone.",
-            remedy="check the stream and the table's destination. The sweep brings these requests again, late.",
+            reason="DynamoDB gave up on change records: the stream is gone, or a request is too large for a record.",
+            remedy="check the stream and the table's destination; the sweep brings such requests, late. One that is "
+            "too large never comes: find it in the index `unfinished` by its growing `attempt`, and fail it by hand.",
         ),
         AlarmSpec(
             name="ReplicationLate",
@@ -122,6 +123,12 @@ def replication_alarms(table: dynamodb.ITable, stream: kinesis.IStream) -> Seque
             reason="The stream takes change records slower than the table makes them.",
             remedy=more_shards,
         ),
+    )
+
+
+def reading_alarms(stream: kinesis.IStream) -> Sequence[AlarmSpec]:
+    """Return what goes wrong between stream and consumer."""
+    return (
         AlarmSpec(
             name="Lag",
             metric=service_metrics.oldest_unread_ms(stream),

@@ -35,8 +35,8 @@ class Api(Construct):
         user_pool_arn: the Cognito user pool, for auth ``cognito``.
         api_keys: names of the callers, for auth ``api_key``.
         cors_origin: the origin whose pages may call, or "" for none.
-        requests_per_second: taken over time, by all callers together.
-        requests_burst: taken at once.
+        requests_per_second: taken over time by each method of each type, from all callers together.
+        requests_burst: taken at once by each.
         log_retention: how long the log of calls is kept.
         removal_policy: of the log.
     """
@@ -113,7 +113,7 @@ class Api(Construct):
         plan = self.api.add_usage_plan(
             "Plan",
             name=name,
-            # Of each key; the stage's limits hold for all of them together.
+            # Of each key, over all methods; the stage's limits are of each method, over all callers.
             throttle=apigateway.ThrottleSettings(rate_limit=rate, burst_limit=burst),
         )
         plan.add_api_stage(stage=self.stage)
@@ -153,8 +153,8 @@ _CALL: Final = {
     "request_id": "$context.requestId",
     "time": "$context.requestTime",
     "method": "$context.httpMethod",
+    # Not the path itself: a client may put a quotation mark into it, and the line would be no JSON.
     "resource_path": "$context.resourcePath",
-    "path": "$context.path",
     "status": "$context.status",
     "error": "$context.error.responseType",
     "store_status": "$context.integration.status",

@@ -16,6 +16,11 @@ _ECR: Final = re.compile(
 )
 
 
+def is_in_ecr(uri: str) -> bool:
+    """Say whether an image is in a private repository of ECR, the one registry that a network without a way out has."""
+    return _ECR.fullmatch(uri) is not None
+
+
 def find_image(scope: Construct, *, directory: Path, uri: str) -> ecs.ContainerImage:
     """Return the image.
 

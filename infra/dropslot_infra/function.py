@@ -1,6 +1,6 @@
 """A function of the Lambda variant: its code, its role with nothing in it but the log, and the log."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from aws_cdk import Duration, RemovalPolicy
@@ -17,8 +17,6 @@ from dropslot_infra.variables import merge_variables
 
 #: What the assets are built for; see `bundling`.
 RUNTIME: Final = lambda_.Runtime.PYTHON_3_13
-#: What `environment` can't set; Lambda itself sets the region.
-OWN_VARIABLES: Final = frozenset({"AWS_REGION", "DROPSLOT_TABLE"})
 
 
 class Function(Construct):
@@ -67,8 +65,8 @@ class Function(Construct):
         found = {variable: find_secret(self, variable, name) for variable, name in secrets.items()}
         arns = {f"{variable}_ARN": secret.secret_arn for variable, secret in found.items()}
         own = {"DROPSLOT_TABLE": table.table_name, **arns}
-        taken: Collection[str] = OWN_VARIABLES | secrets.keys()
-        variables = merge_variables(defaults={}, chosen=environment, own=own, taken=taken)
+        # Lambda itself sets the region.
+        variables = merge_variables(chosen=environment, own=own, taken={"AWS_REGION", *secrets})
         self.log_group: Final = logs.LogGroup(self, "Log", retention=log_retention, removal_policy=removal_policy)
         self.role: Final = iam.Role(
             self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), description=description

@@ -25,18 +25,15 @@ STATE_FOLDER: Final = "/var/lib/dropslot"
 TEMPORARY_FOLDER: Final = "/tmp"  # noqa: S108 - the container's, on a volume of the task's own
 USER: Final = "10001:10001"
 
-#: What `environment` can't set.
-OWN_VARIABLES: Final = frozenset(
-    {"AWS_REGION", "DROPSLOT_APPLICATION", "DROPSLOT_STATE_DIR", "DROPSLOT_STREAM", "DROPSLOT_TABLE"}
-)
 #: The most that Fargate waits between SIGTERM and SIGKILL
 #: (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html).
 STOP_TIMEOUT_SECONDS: Final = 120
+_PROPERTIES: Final = "DROPSLOT_KCL_PROPERTIES"
 DEFAULT_VARIABLES: Final[Mapping[str, str]] = {
     # Work in flight may use most of the stop timeout; the rest is for the last checkpoints.
     "DROPSLOT_SHUTDOWN_GRACE_SECONDS": "90",
     # SUMMARY is the level that tells how far behind each shard is; once a minute is as fine as CloudWatch keeps it.
-    "DROPSLOT_KCL_PROPERTIES": "metricsLevel=SUMMARY,metricsBufferTimeMillis=60000",
+    _PROPERTIES: "metricsLevel=SUMMARY,metricsBufferTimeMillis=60000",
 }
 
 
@@ -94,8 +91,7 @@ class KclConsumer(Construct):
         super().__init__(scope, construct_id)
         secrets = secrets if secrets is not None else {}
         variables = merge_variables(
-            defaults=DEFAULT_VARIABLES,
-            chosen=environment if environment is not None else {},
+            chosen=with_default_variables(environment if environment is not None else {}),
             own={
                 "AWS_REGION": Stack.of(self).region,
                 "DROPSLOT_APPLICATION": application,
@@ -116,6 +112,7 @@ class KclConsumer(Construct):
             ),
         )
         self.task_role: Final[iam.IRole] = task.task_role
+        self.execution_role: Final[iam.IRole] = task.obtain_execution_role()
         for statement in (
             permissions.use_requests(table),
             permissions.find_unfinished(table),
@@ -207,6 +204,15 @@ class KclConsumer(Construct):
         for name, folder in (("state", STATE_FOLDER), ("temporary", TEMPORARY_FOLDER)):
             task.add_volume(name=name)
             container.add_mount_points(ecs.MountPoint(source_volume=name, container_path=folder, read_only=False))
+
+
+def with_default_variables(chosen: Mapping[str, str]) -> dict[str, str]:
+    """Return variables with `DEFAULT_VARIABLES` beneath them; of KCL's properties, only those named are replaced."""
+    merged = {**DEFAULT_VARIABLES, **chosen}
+    if _PROPERTIES in chosen:
+        # Of a property that stands there twice, the later holds.
+        merged[_PROPERTIES] = f"{DEFAULT_VARIABLES[_PROPERTIES]},{chosen[_PROPERTIES]}"
+    return merged
 
 
 def _review(task: ecs.FargateTaskDefinition) -> None:

@@ -75,7 +75,7 @@ class LambdaAsset:
             RuntimeError: packages can't be had for the target, with pip's own words.
         """
         self._install(folder, "--require-hashes", "--no-deps", "--requirement", str(self._lock))
-        if _has_requirements(self._app_requirements):
+        if has_requirements(self._app_requirements):
             with tempfile.TemporaryDirectory() as scratch:
                 # One set of versions: what can't be had beside Dropslot's own lock fails here.
                 constraints = Path(scratch) / "constraints.txt"
@@ -134,7 +134,8 @@ def _files(folder: Path) -> Iterator[Path]:
                 yield path
 
 
-def _has_requirements(file: Path) -> bool:
+def has_requirements(file: Path) -> bool:
+    """Say whether a file of requirements names any."""
     return file.is_file() and any(
         line.strip() and not line.lstrip().startswith("#") for line in file.read_text().splitlines()
     )

@@ -26,9 +26,11 @@ class KclWatch:
 
     Args:
         application: name of the KCL application, which is its metrics' namespace.
+        paused: whether no task runs, so that nobody reads the stream on purpose.
     """
 
     application: str
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,8 @@ class Monitoring(Construct):
         )
         specs = (
             *alarms.accept_alarms(stage, table),
-            *alarms.replication_alarms(table, stream),
+            *alarms.replication_alarms(table),
+            *(() if isinstance(consumer, KclWatch) and consumer.paused else alarms.reading_alarms(stream)),
             *alarms.processing_alarms(log),
             *_consumer_alarms(consumer, log),
         )

@@ -33,7 +33,8 @@ class Network(Construct):
         scope: the parent.
         construct_id: unique in it.
         mode: see above.
-        availability_zones: how many; each more keeps the consumer running through the loss of one.
+        availability_zones: how many, of those that the stack knows; each more keeps the consumer running through the
+            loss of one.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, mode: Mode, availability_zones: int = 2) -> None:

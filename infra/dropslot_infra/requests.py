@@ -21,7 +21,7 @@ class Requests(Construct):
         name: what the names of tables and stream begin with.
         shards: of the stream; None lets it follow the traffic.
         stream_retention: how far back the stream can be replayed, 24 h to 365 days.
-        removal_policy: RETAIN keeps the data, against deletion by hand, too.
+        removal_policy: DESTROY lets the data go with the stack; else it stays, tables against deletion by hand, too.
     """
 
     def __init__(
@@ -35,6 +35,9 @@ class Requests(Construct):
         removal_policy: RemovalPolicy,
     ) -> None:
         super().__init__(scope, construct_id)
+        keep = removal_policy != RemovalPolicy.DESTROY
+        # A protected table can't be deleted, and a create that fails must not fail at that again: it stays, and tells.
+        table_policy = RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY
         self.stream = kinesis.Stream(
             self,
             "Stream",
@@ -56,8 +59,8 @@ class Requests(Construct):
             kinesis_precision_timestamp=dynamodb.ApproximateCreationDateTimePrecision.MICROSECOND,
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             point_in_time_recovery_specification=_RECOVERY,
-            deletion_protection=removal_policy == RemovalPolicy.RETAIN,
-            removal_policy=removal_policy,
+            deletion_protection=keep,
+            removal_policy=table_policy,
         )
         self.table.add_global_secondary_index(
             index_name=names.UNFINISHED_INDEX,
@@ -75,8 +78,8 @@ class Requests(Construct):
             time_to_live_attribute=names.TTL,
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             point_in_time_recovery_specification=_RECOVERY,
-            deletion_protection=removal_policy == RemovalPolicy.RETAIN,
-            removal_policy=removal_policy,
+            deletion_protection=keep,
+            removal_policy=table_policy,
         )
 
 

@@ -10,7 +10,9 @@ from dropslot.api.settings import ApiSettings
 from dropslot.core.errors import ConfigurationError
 from dropslot_infra import readers
 from dropslot_infra.agreement import disagreements
+from dropslot_infra.handler_source import handler_fault
 from dropslot_infra.readers import Reader
+from dropslot_infra.retention import LOG_RETENTION
 
 #: `cdk deploy -c dropslot:shards=2` overrides the setting `shards`. Without a prefix a misspelled setting would look
 #: like any other context and be ignored.
@@ -35,7 +37,7 @@ class DeploymentSettings:
         cognito_user_pool_arn: the pool whose tokens are taken, for auth ``cognito``.
         api_keys: one key is made for each name, for auth ``api_key``; each is a caller of its own.
         cors_origin: the web page origin that may call from a browser, or ``*``; "" for none.
-        requests_per_second: what the API takes over time, all callers together.
+        requests_per_second: what each method of each type takes over time, all callers together.
         requests_burst: what it takes at once.
         shards: of the stream, or `ON_DEMAND`.
         stream_retention_hours: how far back the stream can be replayed.
@@ -155,10 +157,21 @@ class DeploymentSettings:
             faults += error.faults
         if not faults:
             settings = cls(**values)
-            faults = disagreements(settings)
+            faults = [*disagreements(settings), *settings.handler_faults(project)]
             if not faults:
                 return settings
         raise ConfigurationError(*faults)
+
+    def handler_faults(self, project: Path) -> list[str]:
+        """Return one sentence for each handler that isn't in the project.
+
+        Args:
+            project: the folder that holds `app/`.
+        """
+        if self.image:  # which has its own
+            return []
+        targets = sorted(set(self.handlers.values()))
+        return [f"handlers: {fault}" for fault in (handler_fault(target, project) for target in targets) if fault]
 
 
 def _decoded(value: object, reader: Reader | None) -> object:
@@ -178,9 +191,6 @@ def _decoded(value: object, reader: Reader | None) -> object:
 _VARIABLE: Final = readers.text(r"[A-Za-z_][A-Za-z0-9_]*", "the name of a variable")
 _TYPE: Final = readers.text(r"[a-z][a-z0-9_-]{0,63}|\*", "a type of request, or * for all others")
 _TARGET: Final = readers.text(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", "module:function, such as app.handler:handle")
-#: Those of CloudWatch Logs' choices that one can tell apart
-#: (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html).
-_LOG_DAYS: Final = (1, 7, 14, 30, 90, 180, 365, 731, 1827, 3653)
 
 _READERS: Final[Mapping[str, Reader]] = {
     "name": readers.text(r"[a-z][a-z0-9-]{1,30}[a-z0-9]", "3 to 32 of a-z, 0-9 and -, a letter first, no - last"),
@@ -222,7 +232,7 @@ _READERS: Final[Mapping[str, Reader]] = {
         _VARIABLE, readers.text(r"[A-Za-z0-9/_+=.@:-]{1,2048}", "the name or ARN of a secret in Secrets Manager")
     ),
     "alarm_email": readers.optional(readers.text(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")),
-    "log_retention_days": readers.one_of(*_LOG_DAYS),
+    "log_retention_days": readers.one_of(*LOG_RETENTION),
     "removal": readers.one_of("retain", "destroy"),
     "account": readers.optional(readers.text(r"\d{12}", "an account number of 12 digits, in quotes")),
     "region": readers.optional(readers.text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1")),

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from aws_cdk import CfnOutput, Duration, Environment, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, Environment, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -16,21 +16,9 @@ from dropslot_infra.lambda_consumer import LambdaConsumer
 from dropslot_infra.monitoring import KclWatch, LambdaWatch, Monitoring
 from dropslot_infra.network import ExistingNetwork, Network
 from dropslot_infra.requests import Requests
+from dropslot_infra.retention import LOG_RETENTION
 from dropslot_infra.settings import DeploymentSettings
 from dropslot_infra.sweep import ScheduledSweep
-
-_RETENTION: Final = {
-    1: logs.RetentionDays.ONE_DAY,
-    7: logs.RetentionDays.ONE_WEEK,
-    14: logs.RetentionDays.TWO_WEEKS,
-    30: logs.RetentionDays.ONE_MONTH,
-    90: logs.RetentionDays.THREE_MONTHS,
-    180: logs.RetentionDays.SIX_MONTHS,
-    365: logs.RetentionDays.ONE_YEAR,
-    731: logs.RetentionDays.TWO_YEARS,
-    1827: logs.RetentionDays.FIVE_YEARS,
-    3653: logs.RetentionDays.TEN_YEARS,
-}
 
 
 class DropslotStack(Stack):
@@ -66,8 +54,9 @@ class DropslotStack(Stack):
         )
         self._settings = settings
         self._project = project
-        self._removal_policy = RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY
-        self._log_retention = _RETENTION[settings.log_retention_days]
+        # What a first deployment that fails has made holds nothing yet, and would be in the next one's way.
+        self._removal_policy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if keep else RemovalPolicy.DESTROY
+        self._log_retention = LOG_RETENTION[settings.log_retention_days]
         self.requests: Final = Requests(
             self,
             "Requests",
@@ -98,6 +87,11 @@ class DropslotStack(Stack):
         CfnOutput(self, "Url", value=self.api.url, description="Where requests are sent: this and a type's name")
         CfnOutput(self, "TableName", value=self.requests.table.table_name)
         CfnOutput(self, "StreamName", value=self.requests.stream.stream_name)
+
+    @property
+    def availability_zones(self) -> list[str]:
+        """Two zones of wherever this is deployed, which CloudFormation knows: CDK itself would ask AWS for them."""
+        return [Fn.select(zone, Fn.get_azs()) for zone in range(2)]
 
     def _run_in_tasks(self) -> iam.IRole:
         settings = self._settings
@@ -137,7 +131,10 @@ class DropslotStack(Stack):
             removal_policy=self._removal_policy,
         )
         network.admit(consumer.service)
-        self._watch(KclWatch(application=settings.name), consumer.log_group)
+        # A task that starts before it can reach anything or may pull its image fails, and the deployment with it; one
+        # that is left when its way out goes holds that up.
+        consumer.service.node.add_dependency(network, consumer.execution_role)
+        self._watch(KclWatch(application=settings.name, paused=settings.tasks_max == 0), consumer.log_group)
         return consumer.task_role
 
     def _run_in_functions(self, code: lambda_.Code | None) -> iam.IRole:

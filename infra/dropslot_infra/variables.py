@@ -4,13 +4,12 @@ from collections.abc import Collection, Mapping
 
 
 def merge_variables(
-    *, defaults: Mapping[str, str], chosen: Mapping[str, str], own: Mapping[str, str], taken: Collection[str] = ()
+    *, chosen: Mapping[str, str], own: Mapping[str, str], taken: Collection[str] = ()
 ) -> dict[str, str]:
-    """Merge variables; what was chosen beats the defaults, and mustn't touch the construct's own.
+    """Merge variables; what was chosen mustn't touch the construct's own.
 
     Args:
-        defaults: values that suit this runtime.
-        chosen: the operator's.
+        chosen: the operator's, and what suits this runtime.
         own: those that name what the construct was given.
         taken: names that come another way, such as secrets.
 
@@ -20,4 +19,4 @@ def merge_variables(
     clashing = sorted(chosen.keys() & (own.keys() | set(taken)))
     if clashing:
         raise ValueError(f"environment: {', '.join(clashing)} can't be set: each follows from other settings")
-    return {**defaults, **chosen, **own}
+    return {**chosen, **own}

@@ -77,7 +77,8 @@ class Journey:
     @property
     def retained(self) -> set[str]:
         """Logical ids of what is to stay when the stack goes."""
-        return {name for name, one in self.assembly.resources.items() if one.get("DeletionPolicy") == "Retain"}
+        kept = {"Retain", "RetainExceptOnCreate"}
+        return {name for name, one in self.assembly.resources.items() if one.get("DeletionPolicy") in kept}
 
 
 def travel(variant: str, cdk: Cdk, aws: Aws, folder: Path) -> Journey:

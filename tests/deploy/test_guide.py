@@ -1,6 +1,8 @@
 """The deployment guide against the code: settings with their defaults, endpoints, commands."""
 
 import re
+import shutil
+import subprocess
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, Final
@@ -57,6 +59,18 @@ def test_targets_and_environments_exist(guide: str) -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     for name in re.findall(r"-c env=([a-z]+)", guide):
         assert (PROJECT / "infra" / "environments" / f"{name}.toml").is_file(), name
+
+
+@pytest.mark.parametrize("arguments", [(), ("URL=http://127.0.0.1:9",), ("TABLE=shop-requests",)])
+def test_smoke_says_what_it_lacks(arguments: tuple[str, ...]) -> None:
+    """Given not all that it needs, then `make smoke` ends at once with a line that says what to give."""
+    make = shutil.which("make")
+    if make is None:
+        pytest.skip("make is missing")
+    done = subprocess.run([make, "smoke", *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("give both: make smoke URL=https://... TABLE=")
 
 
 def test_links_lead_somewhere(guide: str) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from dropslot.core.errors import ConfigurationError
 from dropslot.local.doctor import missing_for_kcl
-from dropslot.local.options import StackOptions
+from dropslot.local.mapping.options import MappingOptions
+from dropslot.local.options import KCL, LAMBDA, StackOptions
 from dropslot.local.parts import Parts
 from dropslot.local.stack import Stack
 from tests.e2e.handlers import RUN_LOG
@@ -37,6 +38,8 @@ SETTINGS: Final = {
     # The tests let more handlers hang than a process stands by default.
     "DROPSLOT_LOST_HANDLERS_MAX": "100",
 }
+#: As deployed, but with the waits of a schedule and a window shortened.
+MAPPING: Final = MappingOptions(batching_window_seconds=0, parallelization=2, poll_seconds=0.1, sweep_every_seconds=0.5)
 
 
 def skip_or_fail(reason: str) -> NoReturn:
@@ -55,7 +58,7 @@ def _running(folder: Path, settings: Mapping[str, str], **choices: Any) -> Itera
         Parts.find(os.environ, ROOT)
     except ConfigurationError as missing:
         skip_or_fail(str(missing))
-    if missing_kcl := missing_for_kcl(os.environ):
+    if choices.get("consumer", KCL) == KCL and (missing_kcl := missing_for_kcl(os.environ)):
         skip_or_fail(missing_kcl)
     run_log = folder / "runs"
     run_log.touch()
@@ -73,10 +76,11 @@ def _running(folder: Path, settings: Mapping[str, str], **choices: Any) -> Itera
         stack.check()
 
 
-@pytest.fixture(scope="package")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """The stack that most tests share."""
-    with _running(tmp_path_factory.mktemp("shared-stack"), {}, shards=2) as pipeline:
+@pytest.fixture(scope="package", params=[KCL, LAMBDA])
+def pipeline(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """The stack that most tests share, with each consumer in turn."""
+    folder = tmp_path_factory.mktemp("shared-stack")
+    with _running(folder, {}, shards=2, consumer=request.param, mapping=MAPPING) as pipeline:
         yield pipeline
 
 

@@ -90,6 +90,12 @@ def _flaky(request: Request, body: dict[str, Any]) -> dict[str, int]:
     return {"runs": runs}
 
 
+def _die_without(_: Request, body: dict[str, Any]) -> Any:
+    """End the process, unless a file is there."""
+    if not Path(body["file"]).exists():
+        os._exit(1)
+
+
 def _late(request: Request, body: dict[str, Any]) -> dict[str, int]:
     if request.attempt == 0:
         time.sleep(body["seconds"])
@@ -142,6 +148,7 @@ _TASKS: Final[dict[str, Callable[[Request, dict[str, Any]], Any]]] = {
     "too_large": lambda *_: ["x" * RESULT_MAX_BYTES],
     "largest": lambda *_: largest_result(),
     "hang": lambda *_: time.sleep(FOR_EVER_SECONDS),
+    "die_without": _die_without,
     "late": _late,
     "flaky": _flaky,
     "retry_later": _retry_later,

@@ -3,15 +3,19 @@
 from collections import Counter
 from typing import Any
 
+from dropslot.core import names
+from dropslot.local.options import LAMBDA
 from tests.e2e.pipeline import Pipeline, item_id
 
 REQUESTS = 200
+STARTED = "start counted"
 
 
 def test_a_clean_run_makes_one_insert_one_outcome_and_one_run_for_each_request(pipeline: Pipeline) -> None:
     """Given 200 requests of which a quarter is rejected, then the feed and the runs show nothing but what they need.
 
-    No run was caused by the consumer's own writes: each came back through the stream and was counted as such.
+    No run was caused by the consumer's own writes: each came back through the stream and was counted as such, by the
+    consumer or by the filters in front of it.
     """
     before, feeds = pipeline.counters(), pipeline.feeds()
     bodies = [f'{{"do": "{"reject" if n % 4 == 0 else "return"}", "value": {n}}}' for n in range(REQUESTS)]
@@ -21,11 +25,21 @@ def test_a_clean_run_makes_one_insert_one_outcome_and_one_run_for_each_request(p
     states = pipeline.settled("tasks", ids)
     assert Counter(state["status"] for state in states.values()) == {"done": 150, "failed": 50}
     pipeline.await_counted(
-        before, records=2 * REQUESTS, handler_runs=REQUESTS, not_pending=REQUESTS, done=150, failed=50, superseded=0
+        before,
+        filtered={"records": REQUESTS, "not_pending": REQUESTS},
+        records=2 * REQUESTS,
+        handler_runs=REQUESTS,
+        not_pending=REQUESTS,
+        done=150,
+        failed=50,
+        superseded=0,
     )
     ours = {item_id("tasks", request_id) for request_id in ids}
     streamed = _kinds(record.change for record in pipeline.records(feeds))
     assert streamed == _kinds(pipeline.table_changes(feeds))
+    if pipeline.stack.info.consumer == LAMBDA:
+        # An invocation can't know whether an older record was delivered before: then its start is counted first.
+        streamed = Counter({change: times for change, times in streamed.items() if change[1] != STARTED})
     assert streamed == {(key, kind): 1 for key in ours for kind in ("accepted", "settled")}
     runs = pipeline.all_runs()
     assert {key: runs[key] for key in ours} == {key: [0] for key in ours}
@@ -46,7 +60,9 @@ def _kinds(changes: Any) -> Counter[tuple[str, str]]:
     for change in changes:
         image = change["dynamodb"].get("NewImage", {})
         kind = f"{change['eventName']} {image.get('status', {}).get('S', '')[:-2]}"
-        if kind == "INSERT pending":
+        if kind == "MODIFY pending" and names.STARTS in image:
+            kind = STARTED
+        elif kind == "INSERT pending":
             kind = "accepted"
         elif kind in {"MODIFY done", "MODIFY failed"} and ("ttl" in image) != ("error" in image):
             kind = "settled"

@@ -6,20 +6,28 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Final
 
 import pytest
 
+from dropslot.local.options import KCL
 from tests.e2e.conftest import ROOT, skip_or_fail
 from tests.e2e.pipeline import Pipeline, eventually
 
 _COMMAND: Final = re.compile(r"^ {4}(curl .*(?:\n {6,}.*)*)", re.MULTILINE)
 
 
-def test_the_demonstration_ends_well_and_was_run_by_kcl(pipeline: Pipeline) -> None:
-    """Given no terminal, when the demonstration runs, beside another stack, then it exits 0 and names KCL."""
+def test_the_demonstration_ends_well_and_names_its_consumer(pipeline: Pipeline, tmp_path: Path) -> None:
+    """Given no terminal, when the demonstration runs, beside another stack, then it exits 0 and says who ran it.
+
+    Where KCL can't be had, that is the Lambda consumer, and one line says why.
+    """
+    consumer = pipeline.stack.info.consumer
+    choices, without_jars = (["--require", KCL], {}) if consumer == KCL else ([], {"DROPSLOT_KCL_JARS": str(tmp_path)})
     demo = subprocess.run(
-        [sys.executable, "-m", "dropslot", "demo", "--require", "kcl"],
+        [sys.executable, "-m", "dropslot", "demo", *choices],
+        env={**os.environ, **without_jars},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -29,7 +37,9 @@ def test_the_demonstration_ends_well_and_was_run_by_kcl(pipeline: Pipeline) -> N
     )
 
     assert demo.returncode == 0, demo.stdout + demo.stderr
-    assert "consumer: kcl" in demo.stdout.splitlines()
+    assert f"consumer: {consumer}" in demo.stdout.splitlines()
+    said = [line for line in demo.stdout.splitlines() if "KCL can't run here, so the Lambda consumer does" in line]
+    assert len(said) == (0 if consumer == KCL else 1)
     table = {
         cells[1].strip(): cells[2].strip().replace(",", "")
         for line in demo.stdout.splitlines()

@@ -73,6 +73,22 @@ class Deployment:
             if "ManagedPolicyArns" in role
         }
 
+    def secrets_told(self) -> set[str]:
+        """Return what a task or a function is told to fetch secrets by."""
+        told = [
+            secret["ValueFrom"]
+            for task in resources_of(self.template, "AWS::ECS::TaskDefinition").values()
+            for container in task["ContainerDefinitions"]
+            for secret in container.get("Secrets", ())
+        ]
+        told += [
+            value
+            for function in resources_of(self.template, "AWS::Lambda::Function").values()
+            for name, value in function["Environment"]["Variables"].items()
+            if name.endswith("_ARN")
+        ]
+        return {str(self._resolved(each)) for each in told}
+
     def arn(self, resource: str) -> str:
         """Return the ARN of a part of the pipeline, as the record names it; names of constructs begin with ``@``."""
         if resource == "*" or resource.startswith("arn:"):

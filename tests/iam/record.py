@@ -128,6 +128,8 @@ def stop_and_start(pipeline: Pipeline) -> None:
 
 def run_functions(pipeline: Pipeline) -> None:
     """Invoke the functions of the Lambda variant with what they must read, run, park and redrive."""
+    # Else it settles what is theirs.
+    pipeline.stack.halt(CONSUMER_PROCESS)
     info = pipeline.stack.info
     table = FreshTable(name=info.table, stream_arn="", endpoint=info.dynamodb_endpoint)
     functions = Deployed(table, pipeline.dynamodb, pipeline.folder)

@@ -1,10 +1,11 @@
 """Each role of the synthesised stack may do what its part was seen to do, and nothing else."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.iam import snapshot, unrecorded
-from tests.iam.deployment import API_LOG, Deployment
+from tests.iam.deployment import API_LOG, SECRET, Deployment
 from tests.iam.neighbours import NEIGHBOURS
 from tests.iam.simulation import Question, Statement, allowed
 from tests.iam.unrecorded import Unrecorded
@@ -124,6 +125,16 @@ def test_without_any_one_action_a_needed_call_is_denied(deployment: Deployment, 
         if (role, statement["Action"], statement["Resource"]) not in missed
     }
     assert surplus == {each for each in unrecorded.SURPLUS if each[0] in deployment.roles()}
+
+
+def test_a_secret_is_told_by_what_the_role_may_read(deployment: Deployment) -> None:
+    """Given a secret's name, then it is fetched by its ARN without the six characters, which can't be taken for whole.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html#ARN_secretnamehyphen
+    """
+    (told,) = deployment.secrets_told()
+    assert told == f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{SECRET}"
+    assert re.search(r"-[A-Za-z0-9]{6}$", told) is None
 
 
 def test_no_role_has_a_wildcard_for_actions(deployment: Deployment) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from dropslot_infra.kcl_consumer import DEFAULT_VARIABLES, OWN_VARIABLES, KclConsumer
+from dropslot.settings import Settings
+from dropslot_infra.kcl_consumer import DEFAULT_VARIABLES, KclConsumer
 from dropslot_infra.network import Network
 from tests.infra.parts import actions_of, make_stack, statements_of, stream_in, table_in
 from tests.infra.synthesis import REGION, Template, only_resource_of, resolved, resources_of, template_of
@@ -119,14 +120,27 @@ def test_variables_name_what_the_construct_was_given(template: Template) -> None
 def test_every_variable_is_a_setting_of_the_consumer(template: Template) -> None:
     """Given the consumer's own check of its variables, it accepts those of the task, KCL's properties included."""
     from dropslot.runtimes.kcl.known_properties import known_properties
-    from dropslot.settings import Settings
 
     settings = Settings.from_env({each["Name"]: each["Value"] for each in container_of(template)["Environment"]})
     assert settings.concurrency == 8
     assert set(settings.kcl_properties) <= known_properties("3.1.3")
 
 
-@pytest.mark.parametrize("name", [*sorted(OWN_VARIABLES), "TOKEN"])
+def test_properties_of_kcl_are_added_to_the_deployment_s(tmp_path: Path) -> None:
+    """Given properties of the operator's, then the deployment's own stay, but for those that these replace."""
+    chosen = {"DROPSLOT_KCL_PROPERTIES": "metricsBufferTimeMillis=1000,maxRecords=500"}
+    container = container_of(synthesised(tmp_path, environment=chosen))
+    variables = {each["Name"]: each["Value"] for each in container["Environment"]}
+    assert Settings.from_env(variables).kcl_properties == {
+        "metricsLevel": "SUMMARY",
+        "metricsBufferTimeMillis": "1000",
+        "maxRecords": "500",
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["AWS_REGION", "DROPSLOT_APPLICATION", "DROPSLOT_STATE_DIR", "DROPSLOT_STREAM", "DROPSLOT_TABLE", "TOKEN"]
+)
 def test_a_variable_of_the_constructs_own_is_refused(name: str, tmp_path: Path) -> None:
     """Given a variable that follows from something else, setting it is an error that names it."""
     with pytest.raises(ValueError, match=name):

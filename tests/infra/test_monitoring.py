@@ -12,15 +12,19 @@ from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
+from dropslot import Reject, Request, RetryLater
 from dropslot.adapters.logs import JsonFormatter
 from dropslot.engine.backlog import Backlog
+from dropslot.engine.runners import InlineRunner
+from dropslot.engine.sweep import Sweep, SweepOptions
 from dropslot_infra.kcl_consumer import DEFAULT_VARIABLES
 from dropslot_infra.lambda_consumer import LambdaConsumer
-from dropslot_infra.log_metrics import COMMON, RESTARTS, LogMetric
+from dropslot_infra.log_metrics import COMMON, COUNTED, RESTARTS, LogMetric
 from dropslot_infra.monitoring import KclWatch, LambdaWatch, Monitoring
 from dropslot_infra.sweep import ScheduledSweep
 from tests.infra.parts import make_stack, stream_in, table_in
 from tests.infra.synthesis import PROJECT, Template, resolved, resources_of, template_of
+from tests.unit.engine.doubles import Bench, asynchronous
 
 SOURCES: Final = PROJECT / "consumer" / "dropslot"
 CLAUSE: Final = re.compile(r'\$\.(\w+) (=|>=) ("?)([\w-]+)\3')
@@ -122,6 +126,32 @@ def test_the_backlogs_fields_are_those_that_are_measured() -> None:
     """Given what a backlog line holds, the metrics read fields that are there."""
     fields = {metric.field for metric in COMMON if metric.events == ("backlog",)}
     assert fields <= set(Backlog.__dataclass_fields__)
+
+
+@asynchronous
+async def test_what_is_counted_has_the_names_that_metrics_read() -> None:
+    """Given a shard and a sweep that bring every ending, the lines that their counters write feed all metrics."""
+
+    def handle(request: Request) -> None:
+        if request.id == "caller#rejected":
+            raise Reject("no")
+        if request.id == "caller#later":
+            raise RetryLater("busy")
+
+    bench = Bench(InlineRunner(handle))
+    await bench.run(*(bench.accept(f"caller#{name}") for name in ("fine", "rejected", "later")))
+    bench.accept("caller#missed")
+    sweep = Sweep(
+        requests=bench.requests,
+        clock=bench.clock,
+        counters=bench.counters,
+        options=SweepOptions(interval_seconds=5, grace_ms=60_000),
+    )
+    await bench.clock.advance(3600)
+    assert await sweep.once() == 2
+    line = line_of(COUNTED, {name: count for name, count in bench.counters.totals().items() if count})
+    starved = [metric.name for metric in COMMON if metric.events == (COUNTED,) and not picks(metric.pattern, line)]
+    assert starved == []
 
 
 def line_of(event: str, told: dict[str, Any]) -> dict[str, Any]:

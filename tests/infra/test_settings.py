@@ -1,5 +1,6 @@
 """Deployment settings: what holds by default, what is read, and that all faults are told at once."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -10,8 +11,16 @@ import pytest
 from dropslot.core.errors import ConfigurationError
 from dropslot_infra import settings as module
 from dropslot_infra.settings import DeploymentSettings
+from tests.infra.synthesis import ENVIRONMENTS, PROJECT
 
+SECRET_ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:shop/webhook-secret-AbCdEf"
 POOL = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Ab"
+
+
+@pytest.fixture(autouse=True)
+def _handler(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "handler.py").write_text("def handle(request):\n    ...\n")
 
 
 def read(tmp_path: Path, context: Mapping[str, object] | None = None, **mapping: object) -> DeploymentSettings:
@@ -44,9 +53,10 @@ def test_every_setting_can_be_read(tmp_path: Path) -> None:
         ({"shards": "on-demand"}, "on-demand"),
         ({"shards": 8}, 8),
         ({"consumer": "lambda"}, "lambda"),
-        ({"handlers": {"requests": "app.orders:take"}}, {"requests": "app.orders:take"}),
+        ({"handlers": {"requests": "app.handler:handle"}}, {"requests": "app.handler:handle"}),
         ({"cors_origin": "http://localhost:3000"}, "http://localhost:3000"),
         ({"secrets": {"KEY": "prod/stripe"}}, {"KEY": "prod/stripe"}),
+        ({"secrets": {"KEY": SECRET_ARN}}, {"KEY": SECRET_ARN}),
         ({"environment": {"TEXT": "of two\nlines"}}, {"TEXT": "of two\nlines"}),
         ({"log_retention_days": 365}, 365),
         ({"account": "123456789012"}, "123456789012"),
@@ -111,7 +121,10 @@ def test_a_wrong_value_is_told(tmp_path: Path, key: str, value: Any, told: str) 
         ({"api_keys": ["shop"]}, "api_keys goes with auth = 'api_key'"),
         ({"auth": "none", "open_types": ["requests"]}, "open_types has no meaning with auth = 'none'"),
         ({"open_types": ["order"]}, "open_types holds order, which the API has not; it has requests"),
-        ({"handlers": {"order": "a:b", "*": "a:b"}}, "handlers has one for order, which the API has not"),
+        (
+            {"handlers": {"order": "app.handler:handle", "*": "app.handler:handle"}},
+            "handlers has one for order, which the API has not",
+        ),
         ({"handlers": {}}, "handlers has none for requests"),
         ({"requests_burst": 10}, "raise it"),
         ({"network": "existing"}, "vpc_id and vpc_subnet_ids go with"),
@@ -121,12 +134,14 @@ def test_a_wrong_value_is_told(tmp_path: Path, key: str, value: Any, told: str) 
         ({"task_cpu": 256, "task_memory_mib": 4096}, "Fargate has 512 to 2048 in steps of 512"),
         ({"tasks_min": 2}, "tasks_min = 2 is above tasks_max = 1"),
         ({"tasks_max": 2}, "the others would have no shard"),
-        (
-            {"environment": {"DROPSLOT_TABLE": "mine"}},
-            "DROPSLOT_TABLE can't be set in environment or secrets: set name",
-        ),
-        ({"secrets": {"AWS_SECRET_ACCESS_KEY": "x"}}, "grant what the handler needs to its role"),
-        ({"environment": {"KEY": "x"}, "secrets": {"KEY": "y"}}, "KEY stands in environment and in secrets"),
+        ({"tasks_min": 0}, "tasks_min = 0 goes with tasks_max = 0"),
+        ({"network": "private", "image": "nginx"}, "image = 'nginx' can't be pulled with network = 'private'"),
+        ({"vpc_public_ips": True}, "vpc_public_ips goes with network = 'existing'"),
+        ({"name": "shop-requests"}, "which is that of a stack named shop: let it not end in -requests"),
+        ({"name": "shop-journal"}, "which is that of a stack named shop: let it not end in -journal"),
+        ({"secrets": {"KEY": "shop/webhook-secret"}}, "KEY = 'shop/webhook-secret': Secrets Manager takes the end"),
+        ({"secrets": {"KEY": SECRET_ARN.removesuffix("-secret-AbCdEf")}}, "the ARN isn't whole"),
+        ({"handlers": {"*": "app.handler:take"}}, "handlers: app.handler:take: app/handler.py has no take"),
     ],
 )
 def test_a_contradiction_is_told(tmp_path: Path, mapping: dict[str, Any], told: str) -> None:
@@ -155,7 +170,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         ("account", "123456789012", "123456789012"),
         ("open_types", '["requests"]', ("requests",)),
         ("open_types", ["requests"], ("requests",)),
-        ("handlers", '{requests = "app.a:b"}', {"requests": "app.a:b"}),
+        ("handlers", '{requests = "app.handler:handle"}', {"requests": "app.handler:handle"}),
     ],
 )
 def test_context_overrides_the_file(tmp_path: Path, key: str, text: object, expected: object) -> None:
@@ -164,6 +179,24 @@ def test_context_overrides_the_file(tmp_path: Path, key: str, text: object, expe
     file.write_text('shards = 7\naccount = "000000000000"\n')
     settings = DeploymentSettings.load(file, project=tmp_path, context={f"dropslot:{key}": text, "@aws-cdk/x": True})
     assert getattr(settings, key) == expected
+
+
+def test_an_image_brings_its_own_handlers(tmp_path: Path) -> None:
+    """Given an image that is there already, then what its handlers are isn't looked up in the project."""
+    assert read(tmp_path, image="dropslot:1", handlers={"*": "orders.main:take"}).image == "dropslot:1"
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_what_the_shipped_files_offer_can_be_used(name: str, tmp_path: Path) -> None:
+    """Given a shipped environment, when all that is commented out in it is used, then the settings are right."""
+    text = (ENVIRONMENTS / f"{name}.toml").read_text()
+    file = tmp_path / f"{name}.toml"
+    file.write_text(re.sub(r"^# (\[\w+\]|\w+ = .*)$", r"\1", text, flags=re.MULTILINE))
+    settings = DeploymentSettings.load(file, project=PROJECT)
+    assert settings.open_types == ("webhooks",)
+    assert settings.secrets == {"WEBHOOK_SECRET": f"{settings.name}/webhook"}
+    shipped = DeploymentSettings.load(ENVIRONMENTS / f"{name}.toml", project=PROJECT)
+    assert (shipped.open_types, shipped.secrets) == ((), {})
 
 
 def test_a_missing_file_names_those_that_are_there(tmp_path: Path) -> None:

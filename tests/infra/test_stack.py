@@ -1,14 +1,15 @@
 """The constructs put together: what settings become, and what a user's own code can hold on to."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 from aws_cdk import aws_s3 as s3
 
-from dropslot_infra import settings as settings_module
-from dropslot_infra import stack as stack_module
+from dropslot_infra.kcl_consumer import DEFAULT_VARIABLES
 from dropslot_infra.log_metrics import ACCEPTED_PATTERN
+from dropslot_infra.variable_agreement import OWN_VARIABLES
 from tests.infra.conftest import Assembly
 from tests.infra.synthesis import Template, make_stack, only_resource_of, resources_of, settings_of, template_of
 
@@ -40,6 +41,13 @@ def test_the_handlers_and_their_variables_arrive(consumer: str) -> None:
 
 
 @pytest.mark.parametrize("consumer", ["kcl", "lambda"])
+def test_what_the_deployment_sets_cannot_be_set_otherwise(consumer: str) -> None:
+    """Given nothing in `environment`, then each variable that is set all the same is a default, or refused there."""
+    for variables in variables_of(template_of(make_stack(settings_of(consumer=consumer)))):
+        assert variables.keys() - DEFAULT_VARIABLES.keys() <= OWN_VARIABLES.keys()
+
+
+@pytest.mark.parametrize("consumer", ["kcl", "lambda"])
 def test_the_handler_s_role_can_be_given_more(consumer: str) -> None:
     """Given a bucket of the user's, when its reading is granted to the handler's role, then only that role may."""
     stack = make_stack(settings_of(consumer=consumer))
@@ -66,11 +74,58 @@ def test_a_variant_brings_nothing_of_the_other() -> None:
     assert not resources_of(tasks, "AWS::Lambda::EventSourceMapping")
 
 
+def needed_by(template: Template, logical_id: str) -> set[str]:
+    """Return all that CloudFormation makes before a resource, and deletes after it."""
+    needed: set[str] = set()
+    left = [logical_id]
+    while left:
+        resource = template["Resources"][left.pop()]
+        depends = resource.get("DependsOn", [])
+        named = {depends} if isinstance(depends, str) else set(depends)
+        named |= set(re.findall(r'"Ref": "(\w+)"', json.dumps(resource)))
+        named |= set(re.findall(r'"Fn::GetAtt": \["(\w+)"', json.dumps(resource)))
+        new = (named & template["Resources"].keys()) - needed
+        needed |= new
+        left += new
+    return needed
+
+
+@pytest.mark.parametrize("network", ["public", "private"])
+def test_tasks_start_when_all_is_there_that_they_need(network: str) -> None:
+    """Given the service, then its network is whole and its roles have their rights before it starts a task."""
+    settings = settings_of(network=network, secrets={"TOKEN": "shop/token"})
+    template = template_of(make_stack(settings))
+    (service,) = resources_of(template, "AWS::ECS::Service")
+    needed = needed_by(template, service)
+    ways = {
+        name
+        for name, resource in template["Resources"].items()
+        if resource["Type"].startswith("AWS::EC2::") and resource["Type"] != "AWS::EC2::FlowLog"
+    }
+    kinds = {template["Resources"][name]["Type"] for name in ways}
+    assert {"AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPCEndpoint"} <= kinds
+    assert ("AWS::EC2::SecurityGroupIngress" if network == "private" else "AWS::EC2::Route") in kinds
+    policies = {name for name in resources_of(template, "AWS::IAM::Policy") if name.startswith("ConsumerTask")}
+    assert len(policies) == 2
+    assert ways | policies <= needed
+
+
 def test_a_paused_consumer_leaves_the_rest(template_without_tasks: Template) -> None:
     """Given no tasks, then the service wants none, nothing scales it out, and requests are still accepted."""
     assert only_resource_of(template_without_tasks, "AWS::ECS::Service")["DesiredCount"] == 0
     assert not resources_of(template_without_tasks, "AWS::ApplicationAutoScaling::ScalableTarget")
     assert resources_of(template_without_tasks, "AWS::ApiGateway::RestApi")
+
+
+def test_nobody_is_woken_for_a_paused_consumer(template_without_tasks: Template) -> None:
+    """Given no tasks, then no alarm is raised by the lack of readers, which one with tasks is."""
+
+    def raised_by_nothing(template: Template) -> list[str]:
+        alarms = resources_of(template, "AWS::CloudWatch::Alarm")
+        return [name for name, alarm in alarms.items() if alarm["TreatMissingData"] == "breaching"]
+
+    assert raised_by_nothing(template_without_tasks) == []
+    assert len(raised_by_nothing(template_of(make_stack(settings_of())))) == 1
 
 
 def test_an_image_that_is_there_is_not_built() -> None:
@@ -91,11 +146,24 @@ def test_only_what_is_asked_for_outlives_the_stack(assembly: Assembly) -> None:
     kept = {
         resource["Type"]
         for resource in assembly.template["Resources"].values()
-        if resource.get("DeletionPolicy") == "Retain"
+        if resource.get("DeletionPolicy", "Delete") != "Delete"
     }
     shared = {"AWS::ApiGateway::Account", "AWS::IAM::Role"}
     data = {"AWS::DynamoDB::Table", "AWS::Kinesis::Stream", "AWS::Logs::LogGroup"}
     assert kept == (shared | data if assembly.stack == "dropslot-prod" else shared)
+
+
+@pytest.mark.parametrize("consumer", ["kcl", "lambda"])
+def test_a_first_deployment_that_fails_leaves_as_little_as_can_be(consumer: str) -> None:
+    """Given data that is to stay, then what was never used goes all the same, but for tables, which are protected."""
+    template = template_of(make_stack(settings_of(consumer=consumer)))
+    policies: dict[str, set[str]] = {}
+    for resource in template["Resources"].values():
+        policies.setdefault(resource.get("DeletionPolicy", "Delete"), set()).add(resource["Type"])
+    ours = policies["Retain"] - {"AWS::ApiGateway::Account", "AWS::IAM::Role"}
+    assert ours == {"AWS::DynamoDB::Table"}
+    bucket = {"AWS::S3::Bucket"} if consumer == "lambda" else set()
+    assert policies["RetainExceptOnCreate"] == {"AWS::Kinesis::Stream", "AWS::Logs::LogGroup"} | bucket
 
 
 def test_accepted_calls_are_counted_in_the_log_of_calls(assembly: Assembly) -> None:
@@ -119,8 +187,3 @@ def test_a_stack_can_be_held_to_an_account_and_region() -> None:
 def test_a_stack_with_data_to_keep_is_not_deleted_by_mistake(removal: str, protected: bool) -> None:
     """Given a removal policy, then the stack is protected when its data is to stay."""
     assert make_stack(settings_of(removal=removal)).termination_protection is protected
-
-
-def test_each_retention_can_be_deployed() -> None:
-    """Given the choices for how long logs are kept, then the stack knows each."""
-    assert set(settings_module._LOG_DAYS) == set(stack_module._RETENTION)

@@ -1,5 +1,6 @@
 """`cdk synth` as `make synth` calls it: it takes no account, no network and no Docker."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -41,6 +42,14 @@ def test_synthesis_says_nothing(tmp_path: Path) -> None:
     done = synth(tmp_path, "-c", "env=dev", "-c", "dropslot:shards=2")
     assert (done.returncode, done.stdout.strip(), done.stderr.strip()) == (0, "", "")
     assert (tmp_path / "out" / "dropslot-dev.template.json").exists()
+
+
+def test_a_stack_that_is_held_to_a_place_is_synthesised_without_asking(tmp_path: Path) -> None:
+    """Given an account and a region, when the app is synthesised, then still nobody is asked about them."""
+    place = ("-c", "dropslot:account=123456789012", "-c", "dropslot:region=eu-central-1")
+    done = synth(tmp_path, "-c", "env=prod", *place)
+    assert (done.returncode, done.stdout.strip(), done.stderr.strip()) == (0, "", "")
+    assert "missing" not in json.loads((tmp_path / "out" / "manifest.json").read_text())
 
 
 def test_wrong_settings_stop_it() -> None:

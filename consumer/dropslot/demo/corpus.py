@@ -1,5 +1,7 @@
 """What the demonstration sends: every webhook of @octokit/webhooks-examples, and a restaurant's orders."""
 
+import hashlib
+import hmac
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +12,9 @@ from dropslot.core import names
 from dropslot.core.errors import ConfigurationError
 
 PACKAGE: Final = Path("node_modules/@octokit/webhooks-examples")
+
+#: What the demonstration's webhooks are signed with, in GitHub's place: no secret at all.
+SIGNING_KEY: Final = "demonstration"
 
 _GOOD_ORDERS: Final = 50
 _BAD_ORDERS: Final = 24
@@ -57,12 +62,14 @@ def _webhooks(file: Path) -> Iterator[Sample]:
     for event in json.loads(file.read_text(encoding="utf-8")):
         for number, payload in enumerate(event["examples"]):
             key = f"{file.parent.name}-{event['name']}-{number}"
+            body = json.dumps(payload, ensure_ascii=False)
+            signature = hmac.new(SIGNING_KEY.encode(), body.encode(), hashlib.sha256).hexdigest()
             yield Sample(
                 type="webhooks",
                 key=key,
                 key_header="X-GitHub-Delivery",
-                headers={"X-GitHub-Event": event["name"]},
-                body=json.dumps(payload, ensure_ascii=False),
+                headers={"X-GitHub-Event": event["name"], "X-Hub-Signature-256": f"sha256={signature}"},
+                body=body,
                 expected=names.DONE,
             )
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -14,23 +14,33 @@ from rich.table import Table
 
 from dropslot.core import names
 from dropslot.demo.checkpoints import at_end
-from dropslot.demo.corpus import load_corpus
+from dropslot.demo.corpus import SIGNING_KEY, load_corpus
 from dropslot.demo.outcomes import Outcomes, follow
 from dropslot.demo.sender import send_all
 from dropslot.local.clients import dynamodb_client, kinesis_client
+from dropslot.local.consumer_state import counted
 from dropslot.local.doctor import missing_for_kcl
-from dropslot.local.options import StackOptions
-from dropslot.local.stack import Stack, StackInfo
+from dropslot.local.info import StackInfo
+from dropslot.local.options import KCL, LAMBDA, StackOptions
+from dropslot.local.stack import Stack
 from dropslot.local.up import stay_up
-from dropslot.runtimes.kcl.heartbeat import read_shard_beats
 
 HANDLERS: Final = "orders=app.handler:handle,webhooks=app.webhooks:handle"
-#: What can run requests.
-ENGINES: Final = ("kcl",)
-
+ENVIRONMENT: Final = {"WEBHOOK_SECRET": SIGNING_KEY}
 _PLAIN: Final[dict[str, Any]] = {"highlight": False, "markup": False, "soft_wrap": True}
 _PATIENCE_SECONDS: Final = 60.0
 _CHECKPOINT_SECONDS: Final = 30.0
+
+
+def choose_consumer(wanted: str | None, environment: Mapping[str, str], console: Console) -> str:
+    """Return the consumer to run: the one that is wanted; else KCL, or Lambda where KCL can't be had, which is said."""
+    if wanted is not None:
+        return wanted
+    missing = missing_for_kcl(environment)
+    if not missing:
+        return KCL
+    console.print(f"KCL can't run here, so the Lambda consumer does: {missing}", **_PLAIN)
+    return LAMBDA
 
 
 def run_demo(options: StackOptions, console: Console, *, require: str | None, stay: bool) -> int:
@@ -39,15 +49,12 @@ def run_demo(options: StackOptions, console: Console, *, require: str | None, st
     Args:
         options: of the stack.
         console: where to show it.
-        require: the engine that must have run every request; None takes any.
+        require: the consumer that must have run every request; None takes any.
         stay: keep the stack up afterwards, until Ctrl-C.
 
     Returns:
         0 if every request settled as it had to and every checkpoint stands at the last record, else 1.
     """
-    if missing := missing_for_kcl(os.environ):
-        console.print(f"KCL can't run here, and nothing else runs requests yet: {missing}", **_PLAIN)
-        return 1
     started = time.monotonic()
     samples = load_corpus(Path.cwd())
     with Stack(options, os.environ, lambda words: console.print(words, style="dim", highlight=False)) as stack:
@@ -66,8 +73,7 @@ def run_demo(options: StackOptions, console: Console, *, require: str | None, st
                     on_settled=lambda count: progress.advance(settling, count),
                 )
         confirmed = _wait_for_checkpoints(options, stack.info, stack.check)
-        by_kcl = _outcomes_by_kcl(Path(stack.info.state), len(outcomes.settled))
-        consumer = "kcl" if by_kcl == len(outcomes.settled) else f"kcl ({by_kcl:,} of {len(outcomes.settled):,})"
+        consumer = _who_settled(Path(stack.info.state) / "consumer", len(outcomes.settled))
         _report(console, consumer, outcomes, confirmed)
         faults = outcomes.unexpected()
         if require is not None and consumer != require:
@@ -94,21 +100,24 @@ def _wait_for_checkpoints(options: StackOptions, info: StackInfo, check: Callabl
     ):
         while True:
             check()
-            reached = at_end(dynamodb, kinesis, application=options.application, stream=options.stream)
+            reached = at_end(info, dynamodb, kinesis, application=options.application)
             if all(reached.values()) or time.monotonic() > deadline:
                 return reached
             time.sleep(0.2)
 
 
-def _outcomes_by_kcl(state_dir: Path, expected: int) -> int:
-    """Return how many outcomes the shard processes of KCL say they have written; they say so once a second."""
+def _who_settled(state_dir: Path, expected: int) -> str:
+    """Return which consumer's processes say that they have written the outcomes; they say so once a second."""
     deadline = time.monotonic() + _CHECKPOINT_SECONDS
     while True:
-        beats = read_shard_beats(state_dir / "consumer")
-        written = sum(beat.counters.get(names.DONE, 0) + beat.counters.get(names.FAILED, 0) for beat in beats)
-        if written >= expected or time.monotonic() > deadline:
-            return written
+        written = {name: totals[names.DONE] + totals[names.FAILED] for name, totals in counted(state_dir).items()}
+        if sum(written.values()) >= expected or time.monotonic() > deadline:
+            break
         time.sleep(0.2)
+    takers = {name: number for name, number in written.items() if number}
+    if list(takers.values()) == [expected]:
+        return next(iter(takers))
+    return ", ".join(f"{name} ({number:,} of {expected:,})" for name, number in takers.items()) or "none"
 
 
 def _report(console: Console, consumer: str, outcomes: Outcomes, confirmed: dict[str, bool]) -> None:

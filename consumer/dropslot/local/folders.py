@@ -67,6 +67,11 @@ class Folders:
         state = _fresh_state(Path(tempfile.mkdtemp(prefix="dropslot-")))
         return cls(data=None, state=state, logs=_fresh_logs(logs), lock=lock, temporary=True)
 
+    @property
+    def failures(self) -> Path:
+        """What the Lambda consumer has given up; kept until somebody removes it."""
+        return self.logs / "failures"
+
     def close(self) -> None:
         """Let the lock go, and remove the state if nobody wants it again."""
         self.lock.close()

@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from dropslot.local.clients import REGION
+from dropslot.local.mapping.options import MappingOptions
 from dropslot.local.relay.faults import Faults
+
+#: The two consumers: the daemon on containers, and functions behind a mapping of the stream.
+KCL: Final = "kcl"
+LAMBDA: Final = "lambda"
 
 CONSUME: Final = (sys.executable, "-m", "dropslot", "consume")
 
@@ -23,9 +28,11 @@ class StackOptions:
         config: the API's configuration file; None takes `dropslot.toml` of the current folder, if there is one.
         port: loopback port of the API; None takes a free one.
         ready_file: file that is written once all is up, and removed at the end.
-        reload: replace the shard processes when a file beside the handler changes.
+        consumer: what runs requests, `KCL` or `LAMBDA`.
+        mapping: of the Lambda consumer.
+        reload: have the handlers imported afresh when a file beside them changes.
         consumer_env: further environment variables of the consumer, such as its settings.
-        consumer_command: the consumer; it keeps the files of `dropslot consume` in `DROPSLOT_STATE_DIR`.
+        consumer_command: the KCL consumer; it keeps the files of `dropslot consume` in `DROPSLOT_STATE_DIR`.
         faults: what the relay does wrong on purpose.
         expire_every_seconds: pause between two deletions of expired items.
         log_dir: folder of the log files; None is `logs` under `persist`, or `.dropslot/logs` here.
@@ -42,6 +49,8 @@ class StackOptions:
     config: Path | None = None
     port: int | None = None
     ready_file: Path | None = None
+    consumer: str = KCL
+    mapping: MappingOptions = field(default_factory=MappingOptions)
     reload: bool = False
     consumer_env: Mapping[str, str] = field(default_factory=dict)
     consumer_command: tuple[str, ...] = CONSUME

