@@ -183,7 +183,7 @@ class KclConsumer(Construct):
             readonly_root_filesystem=True,
             linux_parameters=linux,
             stop_timeout=Duration.seconds(STOP_TIMEOUT_SECONDS),
-            # ECS doesn't read the image's own. A worker that never starts is caught by the start period's end.
+            # ECS doesn't read the image's own. A worker that exits is caught; one that can't reach the table isn't yet.
             health_check=ecs.HealthCheck(
                 command=["CMD", "dropslot", "healthy"],
                 # Slower than the supervisor replaces a stuck shard's process: the whole task is the last resort.

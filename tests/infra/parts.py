@@ -1,11 +1,14 @@
 """What the constructs of a consumer are given in tests: parts that somebody else has made."""
 
+from pathlib import Path
 from typing import Any, Final
 
 from aws_cdk import App, Environment, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kinesis as kinesis
 
+from dropslot_infra.kcl_consumer import KclConsumer
+from dropslot_infra.network import ExistingNetwork, Network
 from tests.infra.synthesis import ACCOUNT, REGION, Template, resources_of
 
 TABLE_ARN: Final = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/shop-requests"
@@ -25,6 +28,26 @@ def table_in(stack: Stack) -> dynamodb.ITable:
 def stream_in(stack: Stack) -> kinesis.IStream:
     """Refer to the stream."""
     return kinesis.Stream.from_stream_arn(stack, "Stream", STREAM_ARN)
+
+
+def consumer_in(
+    stack: Stack, network: Network | ExistingNetwork, image_directory: Path, **arguments: Any
+) -> KclConsumer:
+    """Make a consumer in a network, which lets it reach its endpoints."""
+    consumer = KclConsumer(
+        stack,
+        "Consumer",
+        table=table_in(stack),
+        stream=stream_in(stack),
+        vpc=network.vpc,
+        subnets=network.subnets,
+        assign_public_ip=network.assign_public_ip,
+        application="shop",
+        image_directory=image_directory,
+        **arguments,
+    )
+    network.admit(consumer.service)
+    return consumer
 
 
 def statements_of(template: Template, role: str) -> dict[str, dict[str, Any]]:

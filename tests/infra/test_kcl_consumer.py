@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from dropslot.settings import Settings
-from dropslot_infra.kcl_consumer import DEFAULT_VARIABLES, KclConsumer
+from dropslot_infra.kcl_consumer import DEFAULT_VARIABLES
 from dropslot_infra.network import Network
-from tests.infra.parts import actions_of, make_stack, statements_of, stream_in, table_in
+from tests.infra.parts import actions_of, consumer_in, make_stack, statements_of
 from tests.infra.synthesis import REGION, Template, only_resource_of, resolved, resources_of, template_of
 
 
@@ -18,19 +18,7 @@ def synthesised(folder: Path, **arguments: Any) -> Template:
     (folder / "Dockerfile").write_text("FROM scratch\n")
     stack = make_stack()
     network = Network(stack, "Network", mode="public")
-    consumer = KclConsumer(
-        stack,
-        "Consumer",
-        table=table_in(stack),
-        stream=stream_in(stack),
-        vpc=network.vpc,
-        subnets=network.subnets,
-        assign_public_ip=network.assign_public_ip,
-        application="shop",
-        image_directory=folder,
-        **arguments,
-    )
-    network.admit(consumer.service)
+    consumer_in(stack, network, folder, **arguments)
     return template_of(stack)
 
 

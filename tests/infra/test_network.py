@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 from aws_cdk import aws_ec2 as ec2
 
-from dropslot_infra.kcl_consumer import KclConsumer
 from dropslot_infra.network import ExistingNetwork, Mode, Network
-from tests.infra.parts import make_stack, stream_in, table_in
+from tests.infra.parts import consumer_in, make_stack
 from tests.infra.synthesis import REGION, Template, only_resource_of, resolved, resources_of, template_of
 
 
@@ -93,18 +92,7 @@ def test_an_existing_network_is_only_referred_to(tmp_path: Path) -> None:
     network = ExistingNetwork(
         stack, "Network", vpc_id="vpc-1", subnet_ids=["subnet-1", "subnet-2"], assign_public_ip=False
     )
-    consumer = KclConsumer(
-        stack,
-        "Consumer",
-        table=table_in(stack),
-        stream=stream_in(stack),
-        vpc=network.vpc,
-        subnets=network.subnets,
-        assign_public_ip=network.assign_public_ip,
-        application="shop",
-        image_directory=tmp_path,
-    )
-    network.admit(consumer.service)
+    consumer_in(stack, network, tmp_path)
     template = template_of(stack)
     where = only_resource_of(template, "AWS::ECS::Service")["NetworkConfiguration"]["AwsvpcConfiguration"]
     assert where["Subnets"] == ["subnet-1", "subnet-2"]

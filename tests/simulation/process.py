@@ -12,8 +12,9 @@ from dropslot.engine.backoff import Backoff
 from dropslot.engine.execution import ANY_TYPE
 from dropslot.engine.options import ShardOptions
 from dropslot.engine.shard import Shard
+from dropslot.runtimes.kcl.handover import Handover
 from dropslot.runtimes.kcl.heartbeat import Heartbeat
-from dropslot.runtimes.kcl.processor import Handover, Processor
+from dropslot.runtimes.kcl.processor import Processor
 from tests.simulation.blocking import BlockingCode
 from tests.simulation.engine import SimulatedEngine
 from tests.simulation.feed import TABLE

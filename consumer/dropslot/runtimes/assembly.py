@@ -14,8 +14,8 @@ from dropslot.adapters.tally import INTERVAL_SECONDS, Tally
 from dropslot.engine import backlog
 from dropslot.engine.backoff import Backoff
 from dropslot.engine.shard import Shard
-from dropslot.engine.sweep import Sweep, SweepOptions
-from dropslot.runtimes.handling import make_runners, shard_options
+from dropslot.engine.sweep import Sweep
+from dropslot.runtimes.handling import make_runners, shard_options, sweep_options
 from dropslot.runtimes.threaded import ThreadedShard
 from dropslot.settings import Settings
 
@@ -87,7 +87,7 @@ class ThreadedSweep:
 
 def build_sweep(settings: Settings) -> ThreadedSweep:
     """Return the sweep of a consumer, which also tells now and then what it did and what is left to do."""
-    grace_ms = round(settings.sweep_grace_seconds * 1000)
+    options = sweep_options(settings)
 
     def make(leaving: ExitStack) -> Sequence[asyncio.Task[None]]:
         clock, counters = SystemClock(), MemoryCounters()
@@ -99,12 +99,12 @@ def build_sweep(settings: Settings) -> ThreadedSweep:
             requests=requests,
             clock=clock,
             counters=counters,
-            options=SweepOptions(interval_seconds=settings.sweep_interval_seconds, grace_ms=grace_ms),
+            options=options,
         )
 
         async def report() -> None:
             while True:
-                await backlog.tell(requests, clock=clock, grace_ms=grace_ms)
+                await backlog.tell(requests, clock=clock, grace_ms=options.grace_ms)
                 await clock.sleep(INTERVAL_SECONDS)
                 tally.tell()
 

@@ -7,6 +7,7 @@ from dropslot.engine.handler import load_handlers
 from dropslot.engine.options import ShardOptions
 from dropslot.engine.ports import Runner
 from dropslot.engine.runners import make_runner
+from dropslot.engine.sweep import SweepOptions
 from dropslot.settings import Settings
 
 
@@ -39,4 +40,11 @@ def shard_options(settings: Settings, *, policy: Callable[..., Policy] = Policy)
             retry_schedule_seconds=settings.retry_schedule_seconds,
             result_max_bytes=settings.result_max_bytes,
         ),
+    )
+
+
+def sweep_options(settings: Settings) -> SweepOptions:
+    """Return the options of a sweep."""
+    return SweepOptions(
+        interval_seconds=settings.sweep_interval_seconds, grace_ms=round(settings.sweep_grace_seconds * 1000)
     )

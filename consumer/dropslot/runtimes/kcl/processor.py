@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from dropslot.adapters.tally import Tally
@@ -10,6 +9,7 @@ from dropslot.core.errors import DropslotError
 from dropslot.engine.stream_record import StreamRecord
 from dropslot.runtimes.kcl.checkpointer import Checkpointer, TableUnreachableError
 from dropslot.runtimes.kcl.engine_port import Engine
+from dropslot.runtimes.kcl.handover import Handover
 from dropslot.runtimes.kcl.heartbeat import Heartbeat
 from dropslot.runtimes.kcl.protocol import (
     Channel,
@@ -35,20 +35,6 @@ class UnresolvedError(DropslotError):
 
 class StalledError(DropslotError):
     """Nothing moves any more: only a new process helps, and the count of starts finds out whose fault it was."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Handover:
-    """What a process image must know that takes over in the middle of a message.
-
-    Args:
-        owed: action of the open message.
-        checkpoint: last checkpoint the daemon accepted from this lease.
-    """
-
-    shard_id: str
-    owed: str
-    checkpoint: str | None
 
 
 class Processor:

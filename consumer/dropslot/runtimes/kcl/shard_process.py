@@ -14,9 +14,10 @@ import msgspec
 from dropslot.core.errors import ConfigurationError
 from dropslot.runtimes.kcl.checkpointer import TableUnreachableError
 from dropslot.runtimes.kcl.engine_port import Engine
+from dropslot.runtimes.kcl.handover import Handover
 from dropslot.runtimes.kcl.heartbeat import SHARD_PREFIX, Heartbeat
 from dropslot.runtimes.kcl.orders import ORDERS, RELOAD_SIGNAL, STOP_SIGNAL
-from dropslot.runtimes.kcl.processor import Handover, Processor, StalledError, UnresolvedError
+from dropslot.runtimes.kcl.processor import Processor, StalledError, UnresolvedError
 from dropslot.runtimes.kcl.protocol import Channel, ProtocolError
 from dropslot.settings import Settings
 

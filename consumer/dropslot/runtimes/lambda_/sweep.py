@@ -12,7 +12,8 @@ from dropslot.adapters.tally import Tally
 from dropslot.core.errors import TransientError
 from dropslot.engine import backlog
 from dropslot.engine.ports import Clock
-from dropslot.engine.sweep import Sweep, SweepOptions
+from dropslot.engine.sweep import Sweep
+from dropslot.runtimes.handling import sweep_options
 from dropslot.runtimes.lambda_.function import Function
 from dropslot.runtimes.lambda_.table import Table, open_table
 from dropslot.settings import Settings
@@ -38,9 +39,7 @@ class ScheduledSweep:
     def __init__(self, *, settings: Settings, table: Table, clock: Clock) -> None:
         self._clock = clock
         self._table = table
-        self._options = SweepOptions(
-            interval_seconds=settings.sweep_interval_seconds, grace_ms=round(settings.sweep_grace_seconds * 1000)
-        )
+        self._options = sweep_options(settings)
 
     async def run(self, *, remaining_ms: float) -> dict[str, Any]:
         """Sweep.
