@@ -166,9 +166,9 @@ class Shard:
         """
         self._abandoned = True
         self._execution.abandon()
-        if self._taking is not None:
+        # A batch that is through already has nothing left to be cut off.
+        if self._taking is not None and self._taking.cancel():
             self._left_out = True
-            self._taking.cancel()
 
     async def drain(self) -> None:
         """Wait until nothing is under way any more.
