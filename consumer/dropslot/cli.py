@@ -134,7 +134,7 @@ def consume() -> None:
 
     Example: DROPSLOT_HANDLER=app.handler:handle dropslot consume
     """
-    from dropslot.runtimes.kcl.supervisor import consume as run  # noqa: PLC0415 - `dropslot --help` needs none of it
+    from dropslot.runtimes.kcl.consume import consume as run  # noqa: PLC0415 - `dropslot --help` needs none of it
     from dropslot.runtimes.preflight import check_handlers  # noqa: PLC0415
     from dropslot.settings import Settings  # noqa: PLC0415
 

@@ -16,6 +16,7 @@ from constructs import Construct
 from dropslot_infra import permissions
 from dropslot_infra.container_image import find_image
 from dropslot_infra.kcl_scaling import KclScaling
+from dropslot_infra.kcl_tables import KclTables
 from dropslot_infra.review import acknowledge
 from dropslot_infra.secret import find_secret
 from dropslot_infra.variables import merge_variables
@@ -48,7 +49,7 @@ class KclConsumer(Construct):
         vpc: where tasks run.
         subnets: of that VPC.
         assign_public_ip: whether tasks get public addresses.
-        application: name of the KCL application, of its lease table and of its metrics' namespace.
+        application: name of the KCL application, of its tables and of its metrics' namespace.
         image_directory: holds the Dockerfile; built for ARM64 when one deploys, not when one synthesises.
         image_uri: of an image that is there already, instead; see `find_image`.
         cpu: units of 1/1024 of a core, in sizes that Fargate has.
@@ -59,7 +60,7 @@ class KclConsumer(Construct):
         environment: variables of the consumer and its handlers.
         secrets: variable to the name or ARN of a secret of Secrets Manager.
         log_retention: how long log lines are kept.
-        removal_policy: of the log.
+        removal_policy: of the log and of KCL's tables.
 
     Raises:
         ValueError: `environment` sets what follows from other arguments.
@@ -101,6 +102,7 @@ class KclConsumer(Construct):
             },
             taken=secrets.keys(),
         )
+        tables = KclTables(self, "Kcl", application=application, removal_policy=removal_policy)
         self.log_group: Final = logs.LogGroup(self, "Log", retention=log_retention, removal_policy=removal_policy)
         task = ecs.FargateTaskDefinition(
             self,
@@ -117,7 +119,7 @@ class KclConsumer(Construct):
             permissions.use_requests(table),
             permissions.find_unfinished(table),
             permissions.read_stream(stream),
-            *permissions.keep_leases(self, application),
+            *permissions.keep_leases(tables),
             permissions.publish_metrics(application),
         ):
             task.add_to_task_role_policy(statement)
@@ -183,7 +185,7 @@ class KclConsumer(Construct):
             readonly_root_filesystem=True,
             linux_parameters=linux,
             stop_timeout=Duration.seconds(STOP_TIMEOUT_SECONDS),
-            # ECS doesn't read the image's own. A worker that exits is caught; one that can't reach the table isn't yet.
+            # ECS does not read the image's own. Healthy only once it has worked: a version that cannot is taken back.
             health_check=ecs.HealthCheck(
                 command=["CMD", "dropslot", "healthy"],
                 # Slower than the supervisor replaces a stuck shard's process: the whole task is the last resort.

@@ -124,8 +124,8 @@ def poll_until(condition: Callable[[], bool]) -> float:
 
 
 @pytest.fixture
-def consumer(tmp_path: Path, fresh_stream: str, dynamodb_endpoint: str, kinesis_endpoint: str) -> Iterator[Consumer]:
-    """A consumer that was just started."""
+def daemon_parts() -> None:
+    """Java and the jars, which a laptop may lack."""
     try:
         find_java(os.environ)
         find_jars("")
@@ -133,5 +133,16 @@ def consumer(tmp_path: Path, fresh_stream: str, dynamodb_endpoint: str, kinesis_
         if os.environ.get("CI") == "true":
             raise
         pytest.skip(str(missing))
+
+
+@pytest.fixture
+def consumer(
+    tmp_path: Path,
+    fresh_stream: str,
+    dynamodb_endpoint: str,
+    kinesis_endpoint: str,
+    daemon_parts: None,
+) -> Iterator[Consumer]:
+    """A consumer that was just started."""
     with Consumer(tmp_path, fresh_stream, dynamodb_endpoint, kinesis_endpoint) as running:
         yield running

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from dropslot.adapters import logs
-from dropslot.runtimes.kcl.supervisor import supervise
+from dropslot.runtimes.kcl.consume import supervise
 from dropslot.settings import Settings
 
 SHARD_PROGRAM = Path(__file__).parents[2] / "unit" / "runtimes" / "kcl" / "programs" / "our_shard.py"

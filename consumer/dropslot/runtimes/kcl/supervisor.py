@@ -1,40 +1,25 @@
-"""`dropslot consume`: keeps the daemon running, watches its shard processes, sweeps, and stops all of it cleanly."""
+"""Keeps the daemon running, watches its shard processes, and stops all of it cleanly."""
 
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-import boto3
-from botocore.config import Config
-
-from dropslot.core.errors import ConfigurationError
-from dropslot.runtimes.kcl.daemon import Daemon, daemon_command
+from dropslot.runtimes.kcl.daemon import Daemon
+from dropslot.runtimes.kcl.fitness import Fitness
 from dropslot.runtimes.kcl.heartbeat import WORKER_FILE, Heartbeat
-from dropslot.runtimes.kcl.jars import Jars, Java, find_jars, find_java
-from dropslot.runtimes.kcl.lease_table import prepare_leases, release_leadership
 from dropslot.runtimes.kcl.orders import RELOAD_SIGNAL, STOP_SIGNAL
-from dropslot.runtimes.kcl.properties import (
-    build_properties,
-    endpoint,
-    render_properties,
-    shutdown_limit_seconds,
-)
+from dropslot.runtimes.kcl.properties import shutdown_limit_seconds
 from dropslot.runtimes.kcl.shard_watch import ShardCensus, ShardWatch
-from dropslot.runtimes.kcl.state_folder import forget_shards, state_folder, worker_id
-from dropslot.runtimes.kcl.sweep_thread import Sweep, SweepThread
+from dropslot.runtimes.kcl.state_folder import forget_shards
 from dropslot.settings import Settings
 
 log = logging.getLogger(__name__)
-
-SHARD_COMMAND: Final = (sys.executable, "-m", "dropslot.runtimes.kcl.shard_process")
 
 _LOOK_SECONDS: Final = 0.25
 _FIRST_BACKOFF_SECONDS: Final = 0.5
@@ -47,69 +32,6 @@ _LEAVE_SECONDS: Final = 3.0
 _LAST_WORDS_SECONDS: Final = 1.0
 #: Above the time after which a shard process itself gives up (`Settings.stall_limit_seconds`): it is then beyond that.
 _HUNG_MARGIN_SECONDS: Final = 30.0
-_CLIENTS: Final = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2})
-
-
-def consume(settings: Settings, environment: Mapping[str, str]) -> int:
-    """Run a consumer until SIGTERM or SIGINT; the log goes to stderr, one JSON object a line.
-
-    SIGUSR1 has each shard process replace itself once its work in flight is done: handlers are loaded afresh.
-
-    Args:
-        settings: of the consumer.
-        environment: usually ``os.environ``; the daemon and the shard processes get it too.
-
-    Returns:
-        The exit code: 0 after a stop that lost nothing.
-
-    Raises:
-        ConfigurationError: when Java or the jars are missing, or a setting is wrong.
-    """
-    # Only a consumer pays for these, not `dropslot doctor`, which looks for jars through this package.
-    from dropslot.adapters import logs  # noqa: PLC0415
-    from dropslot.runtimes.assembly import build_sweep  # noqa: PLC0415
-
-    logs.configure(settings.log_level, sys.stderr)
-    return supervise(settings, environment, build_sweep=build_sweep)
-
-
-def supervise(
-    settings: Settings,
-    environment: Mapping[str, str],
-    *,
-    build_sweep: Callable[[Settings], Sweep],
-    shard_command: Sequence[str] = SHARD_COMMAND,
-) -> int:
-    """Do what `consume` does, with another program per shard.
-
-    Must be called from the main thread: the kernel ends the daemon when the thread that started it ends.
-
-    Args:
-        settings: of the consumer.
-        environment: as for `consume`.
-        build_sweep: makes the sweep, which runs in a thread.
-        shard_command: started by the daemon for each lease.
-    """
-    java, jars = _requirements(settings, environment)
-    with state_folder(settings.state_dir) as folder:
-        settings = replace(settings, state_dir=str(folder))
-        name = worker_id(folder)
-        properties = folder / "daemon.properties"
-        properties.write_text(
-            render_properties(
-                build_properties(
-                    settings, environment, version=jars.version, worker_id=name, shard_command=shard_command
-                )
-            )
-        )
-        supervisor = Supervisor(
-            settings=settings,
-            command=daemon_command(java, jars, properties, log_level=settings.log_level),
-            environment={**environment, "DROPSLOT_STATE_DIR": str(folder)},
-            prepare=lambda: _prepare(settings, environment, name),
-        )
-        with SweepThread(settings, build_sweep):
-            return supervisor.run()
 
 
 class Supervisor:
@@ -120,15 +42,24 @@ class Supervisor:
         command: starts the daemon.
         environment: of the daemon.
         prepare: called before each start.
+        trouble: what is out of reach, "" when nothing is; must not take long.
     """
 
     def __init__(
-        self, *, settings: Settings, command: Sequence[str], environment: Mapping[str, str], prepare: Callable[[], None]
+        self,
+        *,
+        settings: Settings,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        prepare: Callable[[], None],
+        trouble: Callable[[], str],
     ) -> None:
         self._folder = Path(settings.state_dir)
         self._command = command
         self._environment = environment
         self._prepare = prepare
+        self._trouble = trouble
+        self._fitness = Fitness(now_epoch_seconds=time.time)
         self._stop_limit_seconds = shutdown_limit_seconds(settings) + _LAST_WORDS_SECONDS
         self._stop = threading.Event()
         self._reload = threading.Event()
@@ -183,16 +114,19 @@ class Supervisor:
             code = self._daemon.exit_code()
             log.error("daemon_ended", extra={"exit_code": code, "restart_in_seconds": backoff})
             self._daemon = None
+            self._fitness.troubled(f"the daemon ended by itself, with exit code {code}")
             self._beat("restarting", force=True)
             self._stop.wait(backoff)
             backoff = min(backoff * 2, _LONGEST_BACKOFF_SECONDS)
 
     def _attend(self, daemon: Daemon) -> bool:
         """Watch a daemon to its end; True if it stopped because it was asked to, and nothing was cut short."""
+        started = time.monotonic()
         while not self._stop.is_set():
             if daemon.exit_code() is not None:
                 return False
             census = self._watch.look(daemon)
+            self._note_fitness(census, time.monotonic() - started)
             self._beat("running" if census.alive else "starting")
             self._reap(daemon)
             if census.lost:
@@ -202,6 +136,16 @@ class Supervisor:
                 self._watch.order(daemon, RELOAD_SIGNAL)
             self._stop.wait(_LOOK_SECONDS)
         return self._stop_daemon(daemon)
+
+    def _note_fitness(self, census: ShardCensus, up_seconds: float) -> None:
+        trouble = self._trouble()
+        if not trouble and not census.alive and up_seconds < _STEADY_SECONDS:
+            # It may have been given no shard. Or it may be about to fail.
+            trouble = f"no shard yet, and the daemon is not up for {_STEADY_SECONDS:.0f} s"
+        if trouble:
+            self._fitness.troubled(trouble)
+        else:
+            self._fitness.works()
 
     def _stop_daemon(self, daemon: Daemon) -> bool:
         self._beat("stopping", force=True)
@@ -254,7 +198,8 @@ class Supervisor:
         self._heartbeat.beat(self._vital_signs, force=force)
 
     def _vital_signs(self) -> Mapping[str, Any]:
-        return {"state": self._state, "daemon_pid": None if self._daemon is None else self._daemon.pid}
+        daemon_pid = None if self._daemon is None else self._daemon.pid
+        return {"state": self._state, "daemon_pid": daemon_pid, **self._fitness.signs()}
 
     def _reap(self, daemon: Daemon) -> None:
         """Reap what was left to us, if we are the container's first process."""
@@ -269,32 +214,3 @@ class Supervisor:
 
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
         self._reload.set()
-
-
-def _requirements(settings: Settings, environment: Mapping[str, str]) -> tuple[Java, Jars]:
-    faults: list[str] = []
-    java: Java | None = None
-    jars: Jars | None = None
-    try:
-        java = find_java(environment)
-    except ConfigurationError as wrong:
-        faults += wrong.faults
-    try:
-        jars = find_jars(settings.kcl_jars)
-    except ConfigurationError as wrong:
-        faults += wrong.faults
-    if java is None or jars is None:
-        raise ConfigurationError(*faults)
-    return java, jars
-
-
-def _prepare(settings: Settings, environment: Mapping[str, str], name: str) -> None:
-    session = boto3.session.Session(region_name=settings.region)
-    dynamodb = session.client("dynamodb", endpoint_url=endpoint(environment, "DYNAMODB"), config=_CLIENTS)
-    kinesis = session.client("kinesis", endpoint_url=endpoint(environment, "KINESIS"), config=_CLIENTS)
-    try:
-        release_leadership(settings, worker_id=name, dynamodb=dynamodb)
-        prepare_leases(settings, worker_id=name, dynamodb=dynamodb, kinesis=kinesis)
-    finally:
-        dynamodb.close()
-        kinesis.close()

@@ -14,7 +14,8 @@ NOW = 1_000_000.0
 
 
 def _beat(folder: Path, name: str, *, seconds_ago: float, **values: Any) -> None:
-    beat = {"pid": 1, "beat_epoch_seconds": NOW - seconds_ago, "state": "running", **values}
+    fit = {"proven": True, "trouble": "", "trouble_since_epoch_seconds": None}
+    beat = {"pid": 1, "beat_epoch_seconds": NOW - seconds_ago, "state": "running", **fit, **values}
     (folder / name).write_text(json.dumps(beat))
 
 
@@ -68,6 +69,44 @@ def test_stuck_shards_are_named(tmp_path: Path, state: str) -> None:
     health = judge(tmp_path, now_epoch_seconds=NOW, shard_silent_seconds=90.0)
 
     assert (health.healthy, health.reason) == (False, "shards are stuck: a for 91 s, c for 700 s")
+
+
+def test_one_that_never_worked_is_unhealthy(tmp_path: Path) -> None:
+    """Given a worker that has reached nothing since it started, then a deployment must not take it for a success."""
+    trouble = {"proven": False, "trouble": "stream s: AccessDenied", "trouble_since_epoch_seconds": NOW - 1}
+    _beat(tmp_path, "worker.json", seconds_ago=0.0, **trouble)
+
+    health = judge(tmp_path, now_epoch_seconds=NOW, shard_silent_seconds=90.0)
+
+    assert (health.healthy, health.reason) == (False, "not at work yet: stream s: AccessDenied")
+
+
+@pytest.mark.parametrize(
+    ("trouble_seconds", "healthy", "reason"),
+    [
+        (299.0, True, "running, shards: 0, but stream s: AccessDenied"),
+        (301.0, False, "in trouble for 301 s: stream s: AccessDenied"),
+    ],
+)
+def test_trouble_may_last_for_a_while(tmp_path: Path, *, trouble_seconds: float, healthy: bool, reason: str) -> None:
+    """Given a worker that has worked before, then an outage of minutes replaces no container, and a longer one does."""
+    trouble = {"trouble": "stream s: AccessDenied", "trouble_since_epoch_seconds": NOW - trouble_seconds}
+    _beat(tmp_path, "worker.json", seconds_ago=0.0, **trouble)
+
+    health = judge(tmp_path, now_epoch_seconds=NOW, shard_silent_seconds=90.0)
+
+    assert (health.healthy, health.reason) == (healthy, reason)
+
+
+def test_all_faults_are_told(tmp_path: Path) -> None:
+    """Given a stuck shard of a worker in trouble, then both are named."""
+    trouble = {"trouble": "no stream", "trouble_since_epoch_seconds": NOW - 400}
+    _beat(tmp_path, "worker.json", seconds_ago=0.0, **trouble)
+    _shard(tmp_path, "a", seconds_ago=91.0)
+
+    health = judge(tmp_path, now_epoch_seconds=NOW, shard_silent_seconds=90.0)
+
+    assert health.reason == "in trouble for 400 s: no stream; shards are stuck: a for 91 s"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +167,7 @@ def test_the_command_says_why_in_one_line(tmp_path: Path) -> None:
 
     assert command() == (1, f"unhealthy: no consumer runs: there is no worker.json in {tmp_path}\n")
     # Beats from the future are young for as long as a test takes.
-    (tmp_path / "worker.json").write_text('{"state": "running", "beat_epoch_seconds": 9e9}')
+    _beat(tmp_path, "worker.json", seconds_ago=-9e9)
     assert command() == (0, "healthy: running, shards: 0\n")
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from dropslot.core.errors import ConfigurationError
+from dropslot.runtimes.kcl.consume import supervise
 from dropslot.runtimes.kcl.daemon import Daemon
 from dropslot.runtimes.kcl.heartbeat import SHARD_PREFIX
 from dropslot.runtimes.kcl.orders import STOP_SIGNAL
 from dropslot.runtimes.kcl.shard_watch import ShardWatch
-from dropslot.runtimes.kcl.supervisor import supervise
 from dropslot.settings import Settings
 from tests.unit.runtimes.kcl.conversation import lives
 
@@ -34,6 +34,7 @@ supervisor = Supervisor(
     command=sys.argv[2:],
     environment=os.environ,
     prepare=lambda: print("start", flush=True),
+    trouble=lambda: open(sys.argv[1] + "/trouble").read() if os.path.exists(sys.argv[1] + "/trouble") else "",
 )
 sys.exit(supervisor.run())
 """
@@ -144,6 +145,29 @@ def test_lost_shard_process_ends_the_daemon_soon(tmp_path: Path) -> None:
         assert supervisor.wait(LIMIT_SECONDS) == 0
 
 
+def test_a_worker_is_fit_once_a_shard_process_lives_and_nothing_is_out_of_reach(tmp_path: Path) -> None:
+    """And not before: its heartbeat tells the health check what is in the way."""
+    (tmp_path / "trouble").write_text("stream s: AccessDenied")
+    with _supervisor(tmp_path, "/bin/sleep", "60") as supervisor:
+        wait_until(lambda: _fitness(tmp_path) == (False, "stream s: AccessDenied"))
+        (tmp_path / "trouble").unlink()
+        wait_until(lambda: _fitness(tmp_path) == (False, "no shard yet, and the daemon is not up for 60 s"))
+        write_beat(tmp_path, _child_of_the_daemon(tmp_path))
+        wait_until(lambda: _fitness(tmp_path) == (True, ""))
+        (tmp_path / "trouble").write_text("table t: ResourceNotFoundException")
+        wait_until(lambda: _fitness(tmp_path) == (True, "table t: ResourceNotFoundException"))
+        supervisor.terminate()
+        assert supervisor.wait(LIMIT_SECONDS) in {0, 1}
+
+
+def test_a_daemon_that_keeps_ending_is_no_fit_worker(tmp_path: Path) -> None:
+    """Given nothing out of reach, then its ends are the trouble."""
+    with _supervisor(tmp_path, "/bin/false") as supervisor:
+        wait_until(lambda: _fitness(tmp_path) == (False, "the daemon ended by itself, with exit code 1"))
+        supervisor.terminate()
+        assert supervisor.wait(LIMIT_SECONDS) in {0, 1}
+
+
 def test_everything_missing_is_told_at_once(tmp_path: Path) -> None:
     """No Java and no jars: both faults, before anything is started."""
     settings = Settings.from_env({"DROPSLOT_KCL_JARS": str(tmp_path)})
@@ -162,6 +186,21 @@ def _supervisor(folder: Path, *command: str) -> Iterator[subprocess.Popen[bytes]
             yield process
         finally:
             process.kill()
+
+
+def _child_of_the_daemon(folder: Path) -> int:
+    """Return a process of the daemon's group: the daemon itself does."""
+    pid = _daemon_pid(folder)
+    assert pid is not None
+    return pid
+
+
+def _fitness(folder: Path) -> tuple[bool, str] | None:
+    try:
+        values = json.loads((folder / "worker.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return values["proven"], values["trouble"]
 
 
 def _daemon_pid(folder: Path) -> int | None:
