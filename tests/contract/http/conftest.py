@@ -73,10 +73,15 @@ def stack(
 def _deployed(url: str) -> Iterator[Stack]:
     # boto3 itself looks at AWS_DEFAULT_REGION alone.
     session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
+    # One line each, not a traceback for each test: who reads it is about to try a deployment.
+    if not os.environ.get("DROPSLOT_TABLE"):
+        pytest.exit("DROPSLOT_TABLE is missing: the name of the deployed table", 2)
+    if session.region_name is None or session.get_credentials() is None:
+        pytest.exit("the suite looks into the deployed table: it needs AWS_REGION and AWS credentials", 2)
     try:
         auth, caller = caller_from(os.environ, session)
     except ValueError as missing:
-        pytest.fail(str(missing))
+        pytest.exit(str(missing), 2)
     with httpx.Client(base_url=url, timeout=35, auth=auth) as http:
         client = session.client("dynamodb")
         yield Stack(http=http, dynamodb=client, table=os.environ["DROPSLOT_TABLE"], caller=caller)
