@@ -110,22 +110,22 @@ class Shard:
 
     async def _take(self, records: Sequence[StreamRecord]) -> None:
         to_read: list[_Candidate] = []
-        ids_to_read: set[str] = set()
         for record in records:
             entry = self._watermark.open(record.sequence_number)
             change = self._examine(record, entry)
             if change is None:
                 continue
             # Records of one request keep their order: none runs unread ahead of one that is to be read.
-            if self._must_read(change, record) or change.state.id in ids_to_read:
-                ids_to_read.add(change.state.id)
+            if self._must_read(change, record) or any(change.state.id == waits.change.state.id for waits in to_read):
                 to_read.append(_Candidate(change, entry, self._is_early(record)))
                 if len(to_read) >= self._options.concurrency:
                     await self._read_and_start(to_read)
-                    to_read = []
-                    ids_to_read.clear()
-            else:
-                await self._start(change.accepted, change.state, entry, known_at_ms=change.created_epoch_ms)
+                    to_read.clear()
+                continue
+            if to_read:  # nor does any other: by their order the next process tells what this one may have started
+                await self._read_and_start(to_read)
+                to_read.clear()
+            await self._start(change.accepted, change.state, entry, known_at_ms=change.created_epoch_ms)
         if to_read:
             await self._read_and_start(to_read)
         self._window.raise_fault()

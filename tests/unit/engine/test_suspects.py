@@ -108,6 +108,19 @@ async def test_only_what_the_process_before_can_have_started_is_a_suspect() -> N
 
 
 @asynchronous
+async def test_a_young_request_does_not_overtake_one_that_is_looked_up_first() -> None:
+    """Given a batch of old and young ones, then they start in order: the next process counts on it for its suspects."""
+    runner = returning()
+    bench = Bench(runner, concurrency=4)
+    records = [bench.accept("caller#old")]
+    await bench.clock.advance(60)
+    records += [bench.accept("caller#young"), bench.accept("caller#younger")]
+    await bench.run(*records)
+    assert [call.id for call in runner.calls] == ["caller#old", "caller#young", "caller#younger"]
+    assert bench.requests.reads == [["caller#old"]]
+
+
+@asynchronous
 async def test_a_suspect_that_comes_to_an_end_is_none_any_more() -> None:
     """Given a counted request that then has to wait, then its count is gone."""
 
