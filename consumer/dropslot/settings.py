@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
 from typing import Any, Final, Self
+
+import msgspec
 
 from dropslot.core.errors import ConfigurationError
 from dropslot.core.policy import DEFAULT_RETRY_SCHEDULE_SECONDS
@@ -18,8 +19,7 @@ _TYPE: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 STALL_MARGIN_SECONDS: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of a consumer; `DROPSLOT_` plus the upper-case field name is the variable, `docs/settings.md` the list.
 
     Args:
@@ -87,7 +87,7 @@ class Settings:
             "kcl_properties": {},
             "region": environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1",
         }
-        known = {PREFIX + field.name.upper(): field.name for field in fields(cls)}
+        known = {PREFIX + name.upper(): name for name in cls.__struct_fields__}
         for variable, text in sorted(environment.items()):
             if not variable.startswith(PREFIX):
                 continue

@@ -1,6 +1,5 @@
 """Settings from the environment: checked, and all that is wrong told at once."""
 
-import dataclasses
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +9,7 @@ from dropslot.core.errors import ConfigurationError
 from dropslot.core.policy import DEFAULT_RETRY_SCHEDULE_SECONDS
 from dropslot.settings import Settings, parse_handlers
 
-NAMES = [f"DROPSLOT_{field.name.upper()}" for field in dataclasses.fields(Settings)]
+NAMES = [f"DROPSLOT_{name.upper()}" for name in Settings.__struct_fields__]
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -24,7 +23,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 
 def test_settings_cannot_be_changed() -> None:
     """They are read once."""
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         Settings.from_env({}).table = "other"  # type: ignore[misc]
 
 

@@ -1,4 +1,4 @@
-"""What the mapping between stream and function is set to, wherever it is made: in an account, or locally.
+"""What the mappings between stream and functions are set to, wherever they are made: in an account, or locally.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
 """
@@ -11,6 +11,8 @@ from dropslot.core import names
 #: Functions, as their configuration names them: module and function at the root of what is deployed.
 STREAM_HANDLER: Final = "dropslot_stream.handler"
 SWEEP_HANDLER: Final = "dropslot_sweep.handler"
+NOTIFY_HANDLER: Final = "dropslot_notify.handler"
+SOCKET_HANDLER: Final = "dropslot_socket.handler"
 
 STARTING_POSITION: Final = "TRIM_HORIZON"
 RESPONSE_TYPE: Final = "ReportBatchItemFailures"
@@ -52,3 +54,31 @@ SWEEP_TIMEOUT_SECONDS: Final = 55
 SWEEP_MEMORY_MIB: Final = 256
 #: A schedule's finest step.
 SWEEP_EVERY_SECONDS: Final = 60
+
+#: The second mapping, of the function that pushes outcomes: what was unsettled and is settled.
+NOTIFY_FILTERS: Final[tuple[Mapping[str, Any], ...]] = (
+    {
+        "data": {
+            "eventName": ["MODIFY"],
+            "dynamodb": {
+                "OldImage": {names.STATUS: {"S": [{"prefix": names.PENDING}, {"prefix": names.WAITING}]}},
+                "NewImage": {names.STATUS: {"S": [{"prefix": names.DONE}, {"prefix": names.FAILED}]}},
+            },
+        }
+    },
+)
+#: A watch is younger than its mapping: nobody waits for what was settled before.
+NOTIFY_STARTING_POSITION: Final = "LATEST"
+NOTIFY_BATCH_SIZE: Final = 100
+#: Somebody is waiting.
+NOTIFY_BATCHING_WINDOW_SECONDS: Final = 0
+NOTIFY_PARALLELIZATION: Final = 1
+NOTIFY_BISECT: Final = True
+#: Whoever wasn't told in time has asked by now: a push is a convenience, and old ones must not hold up the new.
+NOTIFY_RETRY_ATTEMPTS: Final = 2
+NOTIFY_RECORD_AGE_SECONDS: Final = 300
+NOTIFY_TIMEOUT_SECONDS: Final = 30
+NOTIFY_MEMORY_MIB: Final = 256
+#: API Gateway's own limit of an integration (https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html).
+SOCKET_TIMEOUT_SECONDS: Final = 29
+SOCKET_MEMORY_MIB: Final = 256

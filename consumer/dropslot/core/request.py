@@ -4,17 +4,17 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
+
+import msgspec
 
 from dropslot.core import names
 from dropslot.core.errors import Reject
 from dropslot.core.item import Accepted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One accepted request.
 
     Args:

@@ -1,8 +1,9 @@
 """How much is unsettled: counted now and then and logged, for dashboards and alarms."""
 
-from dataclasses import asdict, dataclass
 from logging import getLogger
 from typing import Final
+
+import msgspec
 
 from dropslot.core import names
 from dropslot.core.errors import TransientError
@@ -14,8 +15,7 @@ _log: Final = getLogger(__name__)
 ROWS_PER_QUEUE: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backlog:
+class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     """Requests that are not settled, by the index, so about right.
 
     Args:
@@ -60,4 +60,4 @@ async def tell(index: UnfinishedCount, *, clock: Clock, grace_ms: int) -> None:
     except TransientError as error:
         _log.warning("backlog_unreachable", extra={"error": str(error)})
     else:
-        _log.info("backlog", extra=asdict(backlog))
+        _log.info("backlog", extra=msgspec.structs.asdict(backlog))

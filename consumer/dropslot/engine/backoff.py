@@ -1,11 +1,11 @@
 """Pauses between repeats of a call that failed for a passing reason."""
 
 import random
-from dataclasses import dataclass, field
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backoff:
+class Backoff(msgspec.Struct, frozen=True, kw_only=True):
     """Doubling pauses, half of each random, so that many workers don't come back at the same moment.
 
     Args:
@@ -16,7 +16,7 @@ class Backoff:
 
     first_seconds: float = 0.05
     max_seconds: float = 5.0
-    source: random.Random = field(default_factory=random.Random)
+    source: random.Random = msgspec.field(default_factory=random.Random)
 
     def seconds(self, failures: int) -> float:
         """Return the pause after this many failures in a row before the present one."""

@@ -4,17 +4,17 @@ import importlib
 import inspect
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from logging import getLogger
 from typing import Any, Final
+
+import msgspec
 
 from dropslot.core.errors import ConfigurationError
 
 _log: Final = getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Handler:
+class Handler(msgspec.Struct, frozen=True):
     """A handler that can be called with a request.
 
     Args:

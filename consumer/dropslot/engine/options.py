@@ -1,12 +1,11 @@
 """What a shard needs to know of the settings."""
 
-from dataclasses import dataclass, field
+import msgspec
 
 from dropslot.core.policy import Policy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShardOptions:
+class ShardOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Options of a shard.
 
     Args:
@@ -21,4 +20,4 @@ class ShardOptions:
     concurrency: int = 64
     fresh_ms: float = 5_000
     ttl_seconds: int = 86_400
-    policy: Policy = field(default_factory=Policy)
+    policy: Policy = Policy()

@@ -1,15 +1,12 @@
 """One request under way in a shard."""
 
-from dataclasses import dataclass
-
 import msgspec
 
 from dropslot.core.item import Accepted, State
 from dropslot.core.watermark import Entry
 
 
-@dataclass(slots=True, eq=False)
-class Run:
+class Run(msgspec.Struct, eq=False):
     """A request under way; a redrive that arrives meanwhile can join it.
 
     Args:

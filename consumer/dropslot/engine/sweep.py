@@ -1,9 +1,10 @@
 """The sweep: redrives waiting requests when they are due, and pending ones that are overdue."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from logging import getLogger
 from typing import Final
+
+import msgspec
 
 from dropslot.core import names
 from dropslot.core.errors import TransientError
@@ -18,8 +19,7 @@ _log: Final = getLogger(__name__)
 ROWS_PER_QUEUE: Final = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepOptions:
+class SweepOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How often and how patiently to sweep.
 
     Args:

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from dropslot.core.errors import TransientError
 from dropslot.core.transitions import Write
@@ -15,8 +16,7 @@ from dropslot.engine.reachability import Reachability
 PARALLEL_BATCHES: Final = 2
 
 
-@dataclass(slots=True, eq=False)
-class _Pending:
+class _Pending(msgspec.Struct, eq=False):
     write: Write
     result: asyncio.Future[WriteResult]
 

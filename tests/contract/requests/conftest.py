@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pytest
 
-from dropslot.adapters.requests.connections import Connections
 from dropslot.adapters.requests.direct import DirectRequests
 from dropslot.adapters.requests.dynamodb import DynamoDBRequests, make_client
 from dropslot.adapters.requests.memory import MemoryRequests
-from dropslot.adapters.requests.signature import Credentials
+from dropslot.adapters.wire.connections import Connections
+from dropslot.adapters.wire.dynamodb import TableCalls
+from dropslot.adapters.wire.signature import Credentials
 from dropslot.core.transitions import Write
 from dropslot.engine.ports import Requests, UnfinishedCount, WriteResult
 from dropslot.local.clients import dynamodb_client
@@ -101,7 +102,8 @@ def reach(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reach]:
         def open_table(way: str, endpoint: str, name: str) -> Port:
             if way == "direct":
                 credentials = Credentials(access_key="local", secret_key="local")
-                return _OneCallAConnection(Connections(endpoint), name, region=REGION, credentials=credentials)
+                calls = TableCalls(Connections(endpoint), name, region=REGION, credentials=credentials)
+                return _OneCallAConnection(calls)
             monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
             monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
             monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")

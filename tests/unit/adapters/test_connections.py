@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from dropslot.adapters.requests import connections as module
-from dropslot.adapters.requests.connections import Connections
+from dropslot.adapters.wire import connections as module
+from dropslot.adapters.wire.connections import Connections
 from dropslot.core.errors import TransientError
 from tests.unit.adapters.server import OK, Server, fine
 from tests.unit.engine.doubles import asynchronous

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from dropslot.adapters.requests.connections import Connections
 from dropslot.adapters.requests.direct import DirectRequests
-from dropslot.adapters.requests.signature import Credentials
+from dropslot.adapters.wire.connections import Connections
+from dropslot.adapters.wire.dynamodb import TableCalls
+from dropslot.adapters.wire.signature import Credentials
 from dropslot.core.errors import TransientError
 from dropslot.core.policy import Done
 from dropslot.core.transience import TRANSIENT_AWS_CODES
@@ -22,7 +23,7 @@ ERROR = "com.amazonaws.dynamodb.v20120810#"
 def over(connections: Connections) -> DirectRequests:
     """Return the port over a server."""
     credentials = Credentials(access_key="local", secret_key="local", token="session")
-    return DirectRequests(connections, "requests", region="eu-central-1", credentials=credentials)
+    return DirectRequests(TableCalls(connections, "requests", region="eu-central-1", credentials=credentials))
 
 
 async def write(server: Server, count: int = 1) -> Sequence[WriteResult]:

@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import Stubber
 
 from dropslot.adapters.requests.dynamodb import DynamoDBRequests
-from dropslot.adapters.requests.operations import ServiceError
+from dropslot.adapters.wire.service_error import ServiceError
 from dropslot.core.policy import Done
 from dropslot.core.transitions import settle
 from dropslot.engine.ports import WriteResult

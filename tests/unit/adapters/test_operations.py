@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from dropslot.adapters.requests.operations import Operations, ServiceError, write_result
+from dropslot.adapters.requests.operations import Operations, write_result
+from dropslot.adapters.wire.service_error import ServiceError
 from dropslot.core.errors import TransientError
 from dropslot.core.policy import Done
 from dropslot.core.transience import TRANSIENT_AWS_CODES

@@ -10,7 +10,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dropslot.adapters.requests.operations import Operations, ServiceError
+from dropslot.adapters.requests.operations import Operations
+from dropslot.adapters.wire.service_error import ServiceError
 from dropslot.core.errors import TransientError
 
 if TYPE_CHECKING:

@@ -4,38 +4,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from dropslot.adapters.requests.batch_read import read_items
 from dropslot.adapters.requests.rows import STATE_ATTRIBUTES, attribute, state_from, unfinished_from
 from dropslot.adapters.requests.statement import statement
+from dropslot.adapters.wire.service_error import ServiceError
 from dropslot.core import names
-from dropslot.core.errors import TransientError
 from dropslot.core.item import State, Unfinished
 from dropslot.core.transience import TRANSIENT_AWS_CODES
 from dropslot.core.transitions import Write
 from dropslot.engine.ports import WriteResult
 
-#: Limits of BatchGetItem and BatchExecuteStatement.
-READ_BATCH: Final = 100
+#: Limit of BatchExecuteStatement.
 WRITE_BATCH: Final = 25
 
 #: What a statement's error says when the item would pass 400 KB; its code is the same as any other validation's.
 _TOO_LARGE: Final = "exceeded the maximum allowed size"
-
-
-class ServiceError(TransientError):
-    """DynamoDB answered a call as a whole with an error.
-
-    Everything that isn't about one item (throttling, a missing table or permission, a fault of the service) keeps the
-    request open: an operator can mend it, and nothing is lost meanwhile.
-
-    Args:
-        operation: what was called.
-        table: on which table.
-        code: DynamoDB's name of the error.
-    """
-
-    def __init__(self, operation: str, table: str, code: str) -> None:
-        super().__init__(f"{operation} on table {table}: {code}")
-        self.code = code
 
 
 class Operations(ABC):
@@ -68,13 +51,8 @@ class Operations(ABC):
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, State]:
         """See `Requests.read`."""
-        # One key that no item can have would refuse the whole call.
-        unique = [key for key in dict.fromkeys(ids) if names.can_be_id(key)]
-        states: dict[str, State] = {}
-        for start in range(0, len(unique), READ_BATCH):
-            items = await self._read(unique[start : start + READ_BATCH])
-            states.update((state.id, state) for item in items if (state := state_from(item)) is not None)
-        return states
+        items = await read_items(self._call, self._table, ids, STATE_ATTRIBUTES)
+        return {state.id: state for item in items if (state := state_from(item)) is not None}
 
     async def write(self, writes: Sequence[Write]) -> Sequence[WriteResult]:
         """See `Requests.write`."""
@@ -137,26 +115,6 @@ class Operations(ABC):
             "ExpressionAttributeNames": aliases,
             "ExpressionAttributeValues": values,
         }
-
-    async def _read(self, ids: Sequence[str]) -> Sequence[Mapping[str, Any]]:
-        aliases = {f"#{name}": name for name in STATE_ATTRIBUTES}
-        wanted: Mapping[str, Any] = {
-            self._table: {
-                "Keys": [{names.ID: attribute(key)} for key in ids],
-                "ConsistentRead": True,
-                "ProjectionExpression": ", ".join(aliases),
-                "ExpressionAttributeNames": aliases,
-            }
-        }
-        items: list[Mapping[str, Any]] = []
-        while wanted:
-            answer = await self._call("BatchGetItem", {"RequestItems": wanted})
-            found = answer["Responses"].get(self._table, [])
-            items.extend(found)
-            wanted = answer.get("UnprocessedKeys") or {}
-            if wanted and not found:
-                raise TransientError(f"BatchGetItem on table {self._table}: throttled")
-        return items
 
 
 def write_result(response: Mapping[str, Any]) -> WriteResult:

@@ -35,6 +35,7 @@ class Environment:
         runners: what calls the handler, by type of request.
         clock: time.
         leave: ends the process at once; Lambda then starts a new one and the batch comes again.
+        backoff: pauses while the table can't be reached; None for the usual ones.
     """
 
     def __init__(
@@ -45,13 +46,14 @@ class Environment:
         runners: Mapping[str, Runner],
         clock: Clock,
         leave: Callable[[], None],
+        backoff: Backoff | None = None,
     ) -> None:
         self._settings = settings
         self._requests = requests
         self._runners = runners
         self._clock = clock
         self._leave = leave
-        self._backoff = Backoff()
+        self._backoff = backoff if backoff is not None else Backoff()
         self._counters = MemoryCounters()
         # Late successes of earlier invocations are told with the next one.
         self._tally = Tally(self._counters.totals, monotonic_seconds=time.monotonic)

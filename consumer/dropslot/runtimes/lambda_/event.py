@@ -14,7 +14,7 @@ from dropslot.engine.stream_record import StreamRecord
 
 
 class UnexpectedEventError(DropslotError):
-    """The function was called with something else than one shard's batch: it isn't set up as it should be."""
+    """The function was called with something that isn't its to serve: it isn't set up as it should be."""
 
 
 class _Kinesis(msgspec.Struct, rename="camel", gc=False):

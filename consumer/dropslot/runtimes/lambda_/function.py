@@ -1,17 +1,28 @@
-"""What both functions share: settings read once at the first invocation, and a loop that lives on after it."""
+"""What the functions share: settings read once at the first invocation, and a loop that lives on after it."""
 
 import asyncio
 import logging
 import sys
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from dropslot.adapters import logs
 from dropslot.core.errors import ConfigurationError
-from dropslot.settings import Settings
 
 _log: Final = logging.getLogger(__name__)
 
+
+class FunctionSettings(Protocol):
+    """What the settings of every function have."""
+
+    @property
+    def log_level(self) -> str:
+        """Level of the log lines."""
+        ...
+
+
+S = TypeVar("S", bound=FunctionSettings)
 T = TypeVar("T")
 
 
@@ -31,6 +42,7 @@ class Function(Generic[T]):
 
     Args:
         environment: of the process; read at the first invocation.
+        read: reads and checks the settings.
         build: builds what is kept, from settings and the milliseconds that the function's time-out leaves; called on
             the loop.
         serve: answers one invocation with it: event, milliseconds left.
@@ -40,11 +52,11 @@ class Function(Generic[T]):
         self,
         environment: Mapping[str, str],
         *,
-        build: Callable[[Settings, float], T],
+        read: Callable[[Mapping[str, str]], S],
+        build: Callable[[S, float], T],
         serve: Callable[[T, Mapping[str, Any], float], Coroutine[Any, Any, dict[str, Any]]],
     ) -> None:
-        self._environment = environment
-        self._build = build
+        self._start = partial(_start, environment, read, build)
         self._serve = serve
         self._kept: T | None = None
         self._runner = asyncio.Runner()
@@ -64,15 +76,21 @@ class Function(Generic[T]):
     async def _invoke(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         try:
             if self._kept is None:
-                self._kept = self._start(context)
+                self._kept = self._start(context.get_remaining_time_in_millis())
             return await self._serve(self._kept, event, context.get_remaining_time_in_millis())
         except ConfigurationError as wrong:
             _log.error("configuration_wrong", extra={"faults": wrong.faults})
             raise
 
-    def _start(self, context: LambdaContext) -> T:
-        # Lambda's own handler writes plain text.
-        logs.configure("INFO", sys.stderr)
-        settings = Settings.from_env(self._environment)
-        logs.configure(settings.log_level, sys.stderr)
-        return self._build(settings, context.get_remaining_time_in_millis())
+
+def _start(
+    environment: Mapping[str, str],
+    read: Callable[[Mapping[str, str]], S],
+    build: Callable[[S, float], T],
+    remaining_ms: float,
+) -> T:
+    # Lambda's own handler writes plain text.
+    logs.configure("INFO", sys.stderr)
+    settings = read(environment)
+    logs.configure(settings.log_level, sys.stderr)
+    return build(settings, remaining_ms)

@@ -21,7 +21,7 @@ def stream_function(environment: Mapping[str, str]) -> Function[Environment]:
     Args:
         environment: of the process; read at the first invocation.
     """
-    return Function(environment, build=partial(_build, environment), serve=_serve)
+    return Function(environment, read=Settings.from_env, build=partial(_build, environment), serve=_serve)
 
 
 def _build(environment: Mapping[str, str], settings: Settings, remaining_ms: float) -> Environment:

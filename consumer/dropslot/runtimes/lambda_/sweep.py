@@ -79,7 +79,7 @@ def sweep_function(environment: Mapping[str, str]) -> Function[ScheduledSweep]:
     Args:
         environment: of the process; read at the first invocation.
     """
-    return Function(environment, build=partial(_build, environment), serve=_serve)
+    return Function(environment, read=Settings.from_env, build=partial(_build, environment), serve=_serve)
 
 
 def _build(environment: Mapping[str, str], settings: Settings, _remaining_ms: float) -> ScheduledSweep:

@@ -19,6 +19,8 @@ from dropslot.runtimes.lambda_.stream import stream_function
 from dropslot.settings import Settings
 from tests.unit.runtimes.lambda_.stand import Context, event, lines
 
+ENTRY_POINTS = ["dropslot_stream", "dropslot_sweep", "dropslot_socket", "dropslot_notify"]
+
 Served = tuple[Settings, Mapping[str, Any], float, asyncio.AbstractEventLoop]
 
 
@@ -66,7 +68,9 @@ def function(_logging_as_before: None) -> Iterator[Callable[..., Function[Any]]]
 def test_it_is_built_once_and_its_loop_lives_on(function: Callable[..., Function[Any]]) -> None:
     """Given two invocations, then both use what the first one built, on one loop, each with its own time."""
     notes = Notes()
-    handler = function(Function({"DROPSLOT_TABLE": "orders"}, build=notes.build, serve=notes.serve))
+    handler = function(
+        Function({"DROPSLOT_TABLE": "orders"}, read=Settings.from_env, build=notes.build, serve=notes.serve)
+    )
     assert handler({"first": 1}, Context(5_000)) == {"served": 1}
     assert handler({"second": 2}, Context(4_000)) == {"served": 2}
     (first, second) = notes.served
@@ -80,7 +84,7 @@ def test_nothing_is_read_before_the_first_invocation(function: Callable[..., Fun
     """Given variables that come after the import, then they count."""
     notes = Notes()
     variables = {"DROPSLOT_NONSENSE": "1"}
-    handler = function(Function(variables, build=notes.build, serve=notes.serve))
+    handler = function(Function(variables, read=Settings.from_env, build=notes.build, serve=notes.serve))
     variables.clear()
     handler({}, Context(1_000))
     assert len(notes.built) == 1
@@ -92,7 +96,7 @@ def test_wrong_settings_fail_every_invocation_and_are_all_listed(
     """Given two wrong variables, then each invocation raises both, and logs them as one line, until it is mended."""
     notes = Notes()
     variables = {"DROPSLOT_TABEL": "x", "DROPSLOT_CONCURRENCY": "0"}
-    handler = function(Function(variables, build=notes.build, serve=notes.serve))
+    handler = function(Function(variables, read=Settings.from_env, build=notes.build, serve=notes.serve))
     for _ in range(2):
         with pytest.raises(ConfigurationError, match=r"CONCURRENCY.*DROPSLOT_TABEL"):
             handler({}, Context(1_000))
@@ -123,7 +127,7 @@ def test_a_time_out_too_short_for_its_handlers_is_said_before_they_are_imported(
         handler(event(), Context(2_990))
 
 
-@pytest.mark.parametrize("name", ["dropslot_stream", "dropslot_sweep"])
+@pytest.mark.parametrize("name", ENTRY_POINTS)
 def test_the_entry_points_can_be_imported_anywhere(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given an environment that is all wrong, then importing them reads none of it."""
     monkeypatch.setenv("DROPSLOT_NONSENSE", "1")
@@ -131,7 +135,7 @@ def test_the_entry_points_can_be_imported_anywhere(name: str, monkeypatch: pytes
     assert callable(module.handler)
 
 
-@pytest.mark.parametrize("name", ["dropslot_stream", "dropslot_sweep"])
+@pytest.mark.parametrize("name", ENTRY_POINTS)
 def test_importing_an_entry_point_takes_no_sdk(name: str) -> None:
     """Given a fresh process, then what a cold start imports leaves out the SDK, which costs more than all the rest."""
     program = f"import sys, {name}; print([m for m in ('boto3', 'botocore', 'urllib3', 'rich') if m in sys.modules])"

@@ -1,9 +1,9 @@
-"""HTTP/1.1 to one server over asyncio, as much of it as calls of DynamoDB need, on connections that are kept."""
+"""HTTP/1.1 to one server over asyncio, as much of it as calls of AWS need, on connections that are kept."""
 
 import asyncio
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -31,26 +31,33 @@ class Connections:
 
     Args:
         url: of the server: ``http`` or ``https``, a name or an IPv4 address, a port perhaps, and no path.
+        tls: makes the context of encrypted connections; reading the system's certificates takes its time, so that
+            several servers may share one.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, tls: Callable[[], ssl.SSLContext] = ssl.create_default_context) -> None:
         # By hand: what the standard library has for it costs a cold start more than a call does.
         scheme, _, host = url.rstrip("/").partition("://")
-        self._tls = ssl.create_default_context() if scheme == "https" else None
+        self._tls = tls() if scheme == "https" else None
         #: As the `host` header has it.
         self.host = host
         self._name, _, port = host.partition(":")
         self._port = int(port) if port else 443 if self._tls is not None else 80
         self._idle: list[_Connection] = []
 
-    async def post(self, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-        """Post to the root; return status and body.
+    async def post(self, headers: Mapping[str, str], body: bytes, *, path: str = "/") -> tuple[int, bytes]:
+        """Post; return status and body.
+
+        Args:
+            headers: all but the body's length.
+            body: what is sent.
+            path: where to, percent-encoded.
 
         Raises:
             TransientError: there is no answer; the call may have been carried out.
         """
         lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-        call = f"POST / HTTP/1.1\r\n{''.join(lines)}content-length: {len(body)}\r\n\r\n".encode() + body
+        call = f"POST {path} HTTP/1.1\r\n{''.join(lines)}content-length: {len(body)}\r\n\r\n".encode() + body
         try:
             while (kept := self._kept()) is not None:
                 with suppress(ConnectionError):  # closed while nobody used it

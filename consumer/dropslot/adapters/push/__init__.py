@@ -1,0 +1,1 @@
+"""Frames to connections: API Gateway's management API, without an SDK, and its memory twin."""

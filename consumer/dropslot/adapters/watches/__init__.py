@@ -1,0 +1,1 @@
+"""The table of connections: DynamoDB, without an SDK, and its memory twin."""

@@ -1,0 +1,131 @@
+"""The table of connections in DynamoDB.
+
+A watch is a row of a request's key and a connection; who is connected is a row of ``@`` and the connection's id, which
+can't begin a key: the API escapes it in callers.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from dropslot.adapters.requests.rows import attribute
+from dropslot.adapters.wire.dynamodb import TableCalls
+from dropslot.adapters.wire.service_error import ServiceError
+from dropslot.core import names
+from dropslot.core.errors import TransientError
+from dropslot.core.feedback import CALLER, CONNECTION, ROW_SECONDS, WATCHES
+from dropslot.engine.crowd import each
+from dropslot.engine.feedback_ports import Refusal
+
+#: Limit of BatchWriteItem.
+_WRITE_BATCH: Final = 25
+#: A thousand watchers of one request are forgotten before the first of them is told.
+_WRITES_AT_ONCE: Final = 8
+_WRITES_SECONDS: Final = 10.0
+
+
+class DynamoDBWatches:
+    """The real side of the port `Watches`.
+
+    Args:
+        calls: of the table of connections.
+        now_epoch_seconds: the time that rows age by.
+    """
+
+    def __init__(self, calls: TableCalls, *, now_epoch_seconds: Callable[[], float] = time.time) -> None:
+        self._calls = calls
+        self._now_epoch_seconds = now_epoch_seconds
+
+    async def connect(self, connection: str, caller: str) -> None:
+        """See `Watches.connect`."""
+        row = {
+            **_key(f"@{connection}", connection),
+            CALLER: attribute(caller),
+            WATCHES: attribute(0),
+            names.TTL: self._ttl(),
+        }
+        await self._calls.call("PutItem", {"TableName": self._calls.table, "Item": row})
+
+    async def disconnect(self, connection: str) -> None:
+        """See `Watches.disconnect`."""
+        key = _key(f"@{connection}", connection)
+        await self._calls.call("DeleteItem", {"TableName": self._calls.table, "Key": key})
+
+    async def claim(self, connection: str, count: int, *, limit: int) -> str | Refusal:
+        """See `Watches.claim`."""
+        update: Mapping[str, Any] = {
+            "TableName": self._calls.table,
+            "Key": _key(f"@{connection}", connection),
+            "UpdateExpression": "ADD #watches :count",
+            "ConditionExpression": "#watches <= :room",
+            "ExpressionAttributeNames": {"#watches": WATCHES},
+            "ExpressionAttributeValues": {":count": attribute(count), ":room": attribute(limit - count)},
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        try:
+            answer = await self._calls.call("UpdateItem", update)
+        except ServiceError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
+            return Refusal.TOO_MANY if error.item else Refusal.NOT_CONNECTED
+        return str(answer["Attributes"][CALLER]["S"])
+
+    async def register(self, connection: str, ids: Sequence[str]) -> None:
+        """See `Watches.register`."""
+        ttl = self._ttl()
+        await self._write([{"PutRequest": {"Item": {**_key(one, connection), names.TTL: ttl}}} for one in ids])
+
+    async def watchers(self, item_id: str) -> Sequence[str]:
+        """See `Watches.watchers`."""
+        query: dict[str, Any] = {
+            "TableName": self._calls.table,
+            "KeyConditionExpression": "#id = :id",
+            "ProjectionExpression": "#connection",
+            "ExpressionAttributeNames": {"#id": names.ID, "#connection": CONNECTION},
+            "ExpressionAttributeValues": {":id": attribute(item_id)},
+            # A watch written before the outcome must be seen: nobody looks again.
+            "ConsistentRead": True,
+        }
+        connections: list[str] = []
+        while True:
+            answer = await self._calls.call("Query", query)
+            connections.extend(row[CONNECTION]["S"] for row in answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return connections
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    async def forget(self, watches: Sequence[tuple[str, str]]) -> None:
+        """See `Watches.forget`."""
+        await self._write([{"DeleteRequest": {"Key": _key(*watch)}} for watch in watches])
+
+    async def _write(self, writes: Sequence[Mapping[str, Any]]) -> None:
+        batches = [writes[start : start + _WRITE_BATCH] for start in range(0, len(writes), _WRITE_BATCH)]
+        errors: list[TransientError] = []
+
+        async def write(batch: Sequence[Mapping[str, Any]]) -> None:
+            try:
+                await self._write_batch(batch)
+            except TransientError as error:
+                errors.append(error)
+
+        if not await each(batches, write, at_once=_WRITES_AT_ONCE, seconds=_WRITES_SECONDS):
+            raise TransientError(f"BatchWriteItem on table {self._calls.table}: not done in {_WRITES_SECONDS:g} s")
+        if errors:
+            raise errors[0]
+
+    async def _write_batch(self, writes: Sequence[Mapping[str, Any]]) -> None:
+        table = self._calls.table
+        while writes:
+            answer = await self._calls.call("BatchWriteItem", {"RequestItems": {table: writes}})
+            left = answer.get("UnprocessedItems", {}).get(table, [])
+            if len(left) == len(writes):
+                raise TransientError(f"BatchWriteItem on table {table}: throttled")
+            writes = left
+
+    def _ttl(self) -> Mapping[str, Any]:
+        return attribute(int(self._now_epoch_seconds()) + ROW_SECONDS)
+
+
+def _key(row_id: str, connection: str) -> dict[str, Any]:
+    return {names.ID: attribute(row_id), CONNECTION: attribute(connection)}

@@ -1,0 +1,44 @@
+"""The table of connections in memory, for tests."""
+
+from collections.abc import Sequence
+
+from dropslot.engine.feedback_ports import Refusal
+
+
+class MemoryWatches:
+    """Twin of the DynamoDB adapter."""
+
+    def __init__(self) -> None:
+        self.connected: dict[str, str] = {}
+        self.watches: set[tuple[str, str]] = set()
+        self._claimed: dict[str, int] = {}
+
+    async def connect(self, connection: str, caller: str) -> None:
+        """See `Watches.connect`."""
+        self.connected[connection] = caller
+        self._claimed[connection] = 0
+
+    async def disconnect(self, connection: str) -> None:
+        """See `Watches.disconnect`."""
+        self.connected.pop(connection, None)
+
+    async def claim(self, connection: str, count: int, *, limit: int) -> str | Refusal:
+        """See `Watches.claim`."""
+        if connection not in self.connected:
+            return Refusal.NOT_CONNECTED
+        if self._claimed[connection] + count > limit:
+            return Refusal.TOO_MANY
+        self._claimed[connection] += count
+        return self.connected[connection]
+
+    async def register(self, connection: str, ids: Sequence[str]) -> None:
+        """See `Watches.register`."""
+        self.watches |= {(one, connection) for one in ids}
+
+    async def watchers(self, item_id: str) -> Sequence[str]:
+        """See `Watches.watchers`."""
+        return sorted(connection for one, connection in self.watches if one == item_id)
+
+    async def forget(self, watches: Sequence[tuple[str, str]]) -> None:
+        """See `Watches.forget`."""
+        self.watches -= set(watches)

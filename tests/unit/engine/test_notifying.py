@@ -1,0 +1,136 @@
+"""Who is told of what a batch of the stream settles."""
+
+import itertools
+
+from dropslot.adapters.counters import MemoryCounters
+from dropslot.engine.notifying import Notifier
+from dropslot.engine.stream_record import StreamRecord
+from tests.unit.core.images import TABLE, data, image, record
+from tests.unit.engine.doubles import asynchronous
+from tests.unit.engine.feedback import Clients, FlakyWatches
+
+
+class Stand:
+    """A notifier, who watches, and what they were told."""
+
+    def __init__(self) -> None:
+        self.journal: list[str] = []
+        self.watches = FlakyWatches(self.journal)
+        self.clients = Clients(self.journal)
+        self.counters = MemoryCounters()
+        self.notifier = Notifier(table=TABLE, watches=self.watches, pusher=self.clients, counters=self.counters)
+        self._numbers = itertools.count(1)
+
+    def settled(self, item_id: str, **attributes: str | int) -> StreamRecord:
+        """Return the record of an outcome."""
+        new = image(item_id, **{"status": "done-a", "ttl": 5, **attributes})
+        return self.raw(data(record(new, image(item_id))))
+
+    def raw(self, payload: bytes) -> StreamRecord:
+        """Return a record of this payload."""
+        return StreamRecord(sequence_number=str(next(self._numbers)), data=payload, arrived_epoch_seconds=1.0)
+
+    def watch(self, item_id: str, *connections: str) -> None:
+        """Have connections watch a request."""
+        self.watches.watches |= {(item_id, connection) for connection in connections}
+
+
+@asynchronous
+async def test_all_who_watch_are_told_and_watch_no_more() -> None:
+    """Given two watchers of one request and one of another, then each gets its own outcome, once."""
+    stand = Stand()
+    stand.watch("c#orders#a", "one", "two")
+    stand.watch("c#hooks#b", "two")
+    first = stand.settled("c#orders#a", result='{"ticket":1}')
+    second = stand.settled("c#hooks#b", status="failed-a", error="no")
+    assert await stand.notifier.notify([first, second]) == []
+    told = {"id": "a", "type": "orders", "status": "done", "result": {"ticket": 1}}
+    assert stand.clients.told("one") == [told]
+    assert stand.clients.told("two") == [told, {"id": "b", "type": "hooks", "status": "failed", "error": "no"}]
+    assert stand.watches.watches == set()
+    assert await stand.notifier.notify([first, second]) == []
+    assert len(stand.clients.sent) == 3
+
+
+@asynchronous
+async def test_what_nobody_watches_is_no_news() -> None:
+    """Given outcomes without watchers, records of other kinds and nonsense, then nothing is pushed or left open."""
+    stand = Stand()
+    stand.watch("c#orders#a", "one")
+    records = [
+        stand.settled("c#orders#b"),
+        stand.raw(data(record(image("c#orders#a")))),
+        stand.raw(b"nonsense"),
+        stand.settled("no-key-of-the-api"),
+    ]
+    assert await stand.notifier.notify(records) == []
+    assert stand.clients.sent == []
+    assert stand.watches.watches == {("c#orders#a", "one")}
+    assert stand.counters.totals() == {}
+
+
+@asynchronous
+async def test_a_request_that_was_settled_twice_is_told_once_as_it_stands() -> None:
+    """Given a failure, a redrive and a success in one batch, then the watcher hears of the success."""
+    stand = Stand()
+    stand.watch("c#orders#a", "one")
+    failed = stand.settled("c#orders#a", status="failed-a", error="no")
+    await stand.notifier.notify([failed, stand.settled("c#orders#a", attempt=1)])
+    assert [frame["status"] for frame in stand.clients.told("one")] == ["done"]
+
+
+@asynchronous
+async def test_watches_are_forgotten_before_their_watchers_are_told() -> None:
+    """Given a client that watches again the moment it is told, then that watch isn't forgotten with the first."""
+    stand = Stand()
+    stand.watch("c#orders#a", "one")
+    await stand.notifier.notify([stand.settled("c#orders#a")])
+    assert stand.journal == ["forget", "push"]
+
+
+@asynchronous
+async def test_only_what_could_not_be_looked_up_is_left() -> None:
+    """Given watchers of one request that can't be told, then its record comes back, and all others were told."""
+    stand = Stand()
+    for name in "abc":
+        stand.watch(f"c#orders#{name}", "one")
+    stand.watches.unknown = {"c#orders#b"}
+    records = [stand.settled(f"c#orders#{name}") for name in "abc"]
+    assert await stand.notifier.notify(records) == [records[1]]
+    assert sorted(frame["id"] for frame in stand.clients.told("one")) == ["a", "c"]
+    assert stand.watches.watches == {("c#orders#b", "one")}
+
+    stand.watches.unknown = set()
+    assert await stand.notifier.notify(records[1:]) == []
+    assert sorted(frame["id"] for frame in stand.clients.told("one")) == ["a", "b", "c"]
+
+
+@asynchronous
+async def test_watches_that_cannot_be_forgotten_keep_nobody_from_being_told() -> None:
+    """Given a table that takes no deletes, then the frames go out, and the stream goes on."""
+    stand = Stand()
+    stand.watch("c#orders#a", "one")
+    stand.watches.cannot_forget = True
+    assert await stand.notifier.notify([stand.settled("c#orders#a")]) == []
+    assert len(stand.clients.told("one")) == 1
+
+
+@asynchronous
+async def test_a_push_that_fails_is_not_repeated() -> None:
+    """Given clients that are gone or don't take it, then the record is resolved, and no watch of them is left."""
+    stand = Stand()
+    stand.watch("c#orders#a", "gone", "failing", "fine")
+    stand.clients.gone, stand.clients.failing = {"gone"}, {"failing"}
+    assert await stand.notifier.notify([stand.settled("c#orders#a")]) == []
+    assert len(stand.clients.told("fine")) == 1
+    assert stand.watches.watches == set()
+    assert stand.counters.totals() == {"pushed": 1, "push_gone": 1, "push_failed": 1}
+
+
+@asynchronous
+async def test_a_thousand_watchers_of_one_request_are_all_told() -> None:
+    """Given a burst, then each gets its frame."""
+    stand = Stand()
+    stand.watch("c#orders#a", *(str(number) for number in range(1_000)))
+    await stand.notifier.notify([stand.settled("c#orders#a")])
+    assert len({connection for connection, _ in stand.clients.sent}) == 1_000
