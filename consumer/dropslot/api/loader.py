@@ -121,6 +121,7 @@ def _values(table: str, name: str, settings: TypeSettings) -> dict[str, str]:
         "table": json.dumps(table)[1:-1],
         "type": name,
         "caller": _text("caller.vtl"),
+        "retry_after": _text("retry_after.vtl"),
         "key_headers": json.dumps([header.lower() for header in settings.idempotency_headers]),
         "kept_headers": json.dumps([[header, header.lower()] for header in settings.kept_headers]),
         "body_max_bytes": str(names.BODY_MAX_BYTES),

@@ -60,6 +60,15 @@ class Stack:
             },
         )
 
+    def backdate(self, type_name: str, client_id: str, *, by_ms: int) -> None:
+        """Make a request older than it is."""
+        self.dynamodb.update_item(
+            TableName=self.table,
+            Key=self._key(type_name, client_id),
+            UpdateExpression="ADD accepted_at :change",
+            ExpressionAttributeValues={":change": {"N": str(-by_ms)}},
+        )
+
     def _key(self, type_name: str, client_id: str) -> dict[str, Any]:
         return {"id": {"S": f"{self.caller}#{type_name}#{client_id}"}}
 

@@ -220,6 +220,27 @@ def test_the_state_can_be_asked_for(stack: Any) -> None:
     assert answers[2].json()["status"] == "done"
 
 
+@pytest.mark.parametrize(("age_seconds", "wait"), [(0, "1"), (50, "5"), (500, "30"), (86_400, "60")])
+def test_the_older_a_request_the_longer_the_wait(stack: Any, age_seconds: int, wait: str) -> None:
+    """Given unsettled requests, then a read and a repeat alike ask for a longer pause the older it is."""
+    key = _key()
+    headers = {**TEXT, "Idempotency-Key": key}
+    assert stack.http.put("/notes", content="b", headers=headers).headers["retry-after"] == "1"
+    stack.backdate("notes", key, by_ms=age_seconds * 1000)
+    assert stack.http.get(f"/notes/{key}").headers["retry-after"] == wait
+    assert stack.http.put("/notes", content="b", headers=headers).headers["retry-after"] == wait
+
+
+def test_a_settled_request_asks_for_no_wait(stack: Any) -> None:
+    """Given an outcome, neither a read nor a repeat says when to ask again."""
+    key = _key()
+    headers = {**TEXT, "Idempotency-Key": key}
+    stack.http.put("/notes", content="b", headers=headers)
+    stack.settle("notes", key, result="1")
+    assert "retry-after" not in stack.http.get(f"/notes/{key}").headers
+    assert "retry-after" not in stack.http.put("/notes", content="b", headers=headers).headers
+
+
 BODIES = [
     json.dumps({"a": 'it\'s "quoted" \\ '}),
     "\0\x01\b\t\n\r\x1f\x7f",

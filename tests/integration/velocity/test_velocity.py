@@ -10,6 +10,7 @@ from dropslot.api.settings import ApiSettings, TypeSettings
 from dropslot.local.gateway.strings import java_values
 from dropslot.local.gateway.template import Template
 from dropslot.local.gateway.variables import UTIL, Input
+from tests.unit.api.schedule import wait_seconds
 
 Variables = Mapping[str, Any]
 Velocity = Callable[[Sequence[tuple[str, Variables]]], list[tuple[str, str]]]
@@ -94,7 +95,7 @@ def test_response_templates_render_as_in_velocity(velocity: Velocity) -> None:
             item = {"id": {"S": "-#orders#@k"}, "status": {"S": status}, "error": {"S": text}, "result": {"S": "[1]"}}
             item |= {"accepted_at": {"N": "1"}, "attempt": {"N": "0"}}
             answers += [{"Attributes": item}, {"Item": item}]
-    contexts = [{"path": path, "requestId": "r", **_OVERRIDES} for path in ("/orders", "/stage/orders/")]
+    contexts = [{"path": path, **_TIME, "requestId": "r", **_OVERRIDES} for path in ("/orders", "/stage/orders/")]
     jobs = [
         (template, {"input": {"body": "", "root": answer}, "context": contexts[index % 2]})
         for template in set(_templates("responseTemplates"))
@@ -103,7 +104,24 @@ def test_response_templates_render_as_in_velocity(velocity: Velocity) -> None:
     _compare(velocity, jobs)
 
 
+def test_the_wait_is_that_of_arithmetic_in_velocity_too(velocity: Velocity) -> None:
+    """Given unsettled requests of every age, both engines ask for the wait that arithmetic gives."""
+    chosen = random.Random(7)
+    times = [*_CARRIES, *(chosen.randrange(10**12, 10**13) for _ in range(20))]
+    ages = [*_AGES, *(int(10 ** chosen.uniform(0, 9)) for _ in range(20))]
+    pairs = [(time, time + age) for time in times for age in ages if 10**12 <= time + age < 10**13]
+    (template,) = {found for found in _templates("responseTemplates") if "$.Item" in found}
+    jobs = [(template, _unsettled(accepted_at_ms, now_ms)) for accepted_at_ms, now_ms in pairs]
+    _compare(velocity, jobs[:: len(jobs) // 100])
+    for (accepted_at_ms, now_ms), (_, overrides) in zip(pairs, velocity(jobs), strict=True):
+        expected = f"{{header={{Retry-After={wait_seconds(accepted_at_ms, now_ms)}}}, status=200}}"
+        assert overrides == expected, (accepted_at_ms, now_ms)
+
+
 _OVERRIDES: Mapping[str, Any] = {"responseOverride": {"header": {}}}
+_TIME: Mapping[str, Any] = {"requestTimeEpoch": "1700000000000"}
+_CARRIES = (1_699_999_999_999, 1_700_000_000_000, 1_999_999_995_000, 8_999_899_990_000, 9_999_999_999_000)
+_AGES = (-20_000, -10_000, -1, 0, 1, 9_999, 10_000, 19_999, 20_000, 99_999, 199_999, 200_000, 999_999, 10**6, 2 * 10**6)
 _KINDS = ("ValidationException", "ConditionalCheckFailedException", "ThrottlingException", "AccessDeniedException")
 
 
@@ -139,6 +157,12 @@ def _request(body: str, headers: Mapping[str, str], identity: Mapping[str, Any],
         **_OVERRIDES,
     }
     return {"input": {"body": body, "params": params, "root": {}}, "context": context}
+
+
+def _unsettled(accepted_at_ms: int, now_ms: int) -> Variables:
+    item = {"id": {"S": "-#orders#k"}, "status": {"S": "pending-0"}, "accepted_at": {"N": str(accepted_at_ms)}}
+    context = {"requestTimeEpoch": str(now_ms), **_OVERRIDES}
+    return {"input": {"body": "", "root": {"Item": {**item, "attempt": {"N": "0"}}}}, "context": context}
 
 
 def _noise(chosen: random.Random) -> str:

@@ -74,13 +74,13 @@ class Api:
         template = self._status["requestTemplates"]["application/json"]
         return self._call(template, "", {"id": client_id}, {}, {"identity": {}, **context})
 
-    def accepted(self, answer: object, pattern: str = r"2\d{2}") -> Answered:
+    def accepted(self, answer: object, pattern: str = r"2\d{2}", **context: Any) -> Answered:
         """Render the answer to an accept."""
-        return self._answer(self._accept, pattern, answer)
+        return self._answer(self._accept, pattern, answer, context)
 
-    def found(self, answer: object, pattern: str = r"2\d{2}") -> Answered:
+    def found(self, answer: object, pattern: str = r"2\d{2}", **context: Any) -> Answered:
         """Render the answer to a read."""
-        return self._answer(self._status, pattern, answer)
+        return self._answer(self._status, pattern, answer, context)
 
     def _call(
         self, template: str, body: str, path: Mapping[str, str], headers: Mapping[str, str], context: Mapping[str, Any]
@@ -89,8 +89,11 @@ class Api:
         text = self._parsed(template).render(namespace(Input(body, params), request_context(**context)))
         return Call(call=json.loads(text))
 
-    def _answer(self, integration: Mapping[str, Any], pattern: str, answer: object) -> Answered:
-        context = request_context(path=f"/{TYPE}", requestId="c0ffee-1")
+    def _answer(
+        self, integration: Mapping[str, Any], pattern: str, answer: object, given: Mapping[str, Any]
+    ) -> Answered:
+        seen = {"path": f"/{TYPE}", "requestId": "c0ffee-1", "requestTimeEpoch": 1_700_000_000_000, **given}
+        context = request_context(**seen)
         source = Input(json.dumps(answer), {"path": {}, "querystring": {}, "header": {}})
         template = integration["responses"][pattern]["responseTemplates"]["application/json"]
         text = self._parsed(template).render(namespace(source, context))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dropslot.api.access import with_auth, with_cors
 from dropslot.api.loader import load
 from dropslot.api.settings import ApiSettings, TypeSettings
 from dropslot.core.errors import ConfigurationError
@@ -85,4 +86,14 @@ def test_what_can_not_be_served_is_said_at_once(key: str, value: Any) -> None:
     document = copy.deepcopy(RENDERED)
     document["paths"]["/orders"]["put"]["x-amazon-apigateway-integration"][key] = value
     with pytest.raises(ConfigurationError):
+        create_app(document, dynamodb_endpoint="http://127.0.0.1:1")
+
+
+def test_a_mock_that_asks_for_a_caller_is_not_served() -> None:
+    """Given a preflight with security, which no browser could pass, the gateway says so instead of letting all pass."""
+    document = with_cors(with_auth(RENDERED, "iam"), "*")
+    create_app(document, dynamodb_endpoint="http://127.0.0.1:1")
+    options = document["paths"]["/orders"]["options"]
+    options["security"] = document["paths"]["/orders"]["put"]["security"]
+    with pytest.raises(ConfigurationError, match="mock"):
         create_app(document, dynamodb_endpoint="http://127.0.0.1:1")
