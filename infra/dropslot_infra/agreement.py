@@ -55,6 +55,11 @@ def _callers(settings: "DeploymentSettings") -> Iterator[str]:
         yield "cognito_user_pool_arn goes with auth = 'cognito': set both or neither"
     if (settings.auth == "api_key") != bool(settings.api_keys):
         yield "api_keys goes with auth = 'api_key': set both, with one name per caller, or neither"
+    if settings.feedback and settings.auth == "cognito":
+        yield (
+            "feedback doesn't go with auth = 'cognito': a WebSocket API can ask for a signature or an API key, not for "
+            "a user pool's token; leave feedback out, and let clients poll"
+        )
     if settings.auth == "none" and settings.open_types:
         yield "open_types has no meaning with auth = 'none', which opens all types: leave it out"
     if settings.requests_burst < settings.requests_per_second:

@@ -11,9 +11,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from dropslot.api.access import Auth, with_auth, with_cors
 from dropslot.api.loader import load
 from dropslot.api.settings import ApiSettings
-from dropslot_infra.document import Auth, with_auth, with_cors
 from dropslot_infra.review import acknowledge
 
 #: What the templates call: accept is one UpdateItem, the status one GetItem.
@@ -37,6 +37,7 @@ class Api(Construct):
         cors_origin: the origin whose pages may call, or "" for none.
         requests_per_second: taken over time by each method of each type, from all callers together.
         requests_burst: taken at once by each.
+        log_role: whether to make the role that lets API Gateway write logs; else the account must have one.
         log_retention: how long the log of calls is kept.
         removal_policy: of the log.
     """
@@ -56,6 +57,7 @@ class Api(Construct):
         cors_origin: str = "",
         requests_per_second: int,
         requests_burst: int,
+        log_role: bool = True,
         log_retention: logs.RetentionDays,
         removal_policy: RemovalPolicy,
     ) -> None:
@@ -90,8 +92,8 @@ class Api(Construct):
             api_definition=apigateway.ApiDefinition.from_inline(document),
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             # An account has one role for the logs of all its APIs. It outlives this stack: others may rely on it.
-            cloud_watch_role=True,
-            cloud_watch_role_removal_policy=RemovalPolicy.RETAIN,
+            cloud_watch_role=log_role,
+            cloud_watch_role_removal_policy=RemovalPolicy.RETAIN if log_role else None,
             deploy_options=apigateway.StageOptions(
                 stage_name=_STAGE,
                 access_log_destination=apigateway.LogGroupLogDestination(self.log_group),
@@ -103,11 +105,14 @@ class Api(Construct):
                 throttling_burst_limit=requests_burst,
             ),
         )
+        #: What names that role to the account, None where nothing here does: stages that log must wait for it.
+        self.account: Final = self.api.node.try_find_child("Account")
+        self.api_keys: Final[list[apigateway.IApiKey]] = []
         self.stage = self.api.deployment_stage
         self.url = self.api.url
         if auth == "api_key":
             self._add_callers(name, api_keys, requests_per_second, requests_burst)
-        self._acknowledge()
+        self._acknowledge(log_role=log_role)
 
     def _add_callers(self, name: str, api_keys: Sequence[str], rate: int, burst: int) -> None:
         plan = self.api.add_usage_plan(
@@ -118,9 +123,11 @@ class Api(Construct):
         )
         plan.add_api_stage(stage=self.stage)
         for caller in api_keys:
-            plan.add_api_key(apigateway.ApiKey(self, f"Key-{caller}", api_key_name=f"{name}-{caller}"))
+            key = apigateway.ApiKey(self, f"Key-{caller}", api_key_name=f"{name}-{caller}")
+            plan.add_api_key(key)
+            self.api_keys.append(key)
 
-    def _acknowledge(self) -> None:
+    def _acknowledge(self, *, log_role: bool) -> None:
         acknowledge(
             self.api,
             {
@@ -128,14 +135,15 @@ class Api(Construct):
                 "the rule looks for a validator outside of it.",
             },
         )
-        acknowledge(
-            self.api.node.find_child("CloudWatchRole"),
-            {
-                "AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
-                "AmazonAPIGatewayPushToCloudWatchLogs]": "It is what AWS made for this role, which the account's APIs "
-                "share, and holds nothing but writing logs.",
-            },
-        )
+        if log_role:
+            acknowledge(
+                self.api.node.find_child("CloudWatchRole"),
+                {
+                    "AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
+                    "AmazonAPIGatewayPushToCloudWatchLogs]": "It is what AWS made for this role, which the account's "
+                    "APIs share, and holds nothing but writing logs.",
+                },
+            )
         acknowledge(
             self.stage,
             {

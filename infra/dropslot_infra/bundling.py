@@ -21,14 +21,15 @@ class _Builder:
         return True
 
 
-def lambda_code(*, project: Path, target: Target | None = None) -> lambda_.Code:
+def lambda_code(*, project: Path, target: Target | None = None, with_app: bool = True) -> lambda_.Code:
     """Return the asset of the functions; it is built when one synthesises, and again only when its sources changed.
 
     Args:
         project: folder with `app/`, `consumer/`, `lambda/` and `requirements/`.
         target: where it is to run; Lambda's Python 3.13 on ARM64 if it isn't given.
+        with_app: whether handlers are in it: functions that run none are spared what those need.
     """
-    asset = LambdaAsset(project, target if target is not None else Target())
+    asset = LambdaAsset(project, target if target is not None else Target(), with_app=with_app)
     return lambda_.Code.from_asset(
         str(asset.entries),
         asset_hash_type=AssetHashType.CUSTOM,

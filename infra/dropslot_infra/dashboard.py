@@ -23,22 +23,22 @@ def request_widgets(log: LogMetrics) -> Sequence[cloudwatch.IWidget]:
         label="Settled",
     )
     return (
-        _graph("Accepted and settled", [log.metric(ACCEPTED), settled, failed]),
-        _graph(
+        graph("Accepted and settled", [log.metric(ACCEPTED), settled, failed]),
+        graph(
             "Unsettled and overdue",
             [
                 log.metric(log_metrics.UNSETTLED.name, statistic="Maximum"),
                 log.metric(log_metrics.OVERDUE.name, statistic="Maximum"),
             ],
         ),
-        _graph(
+        graph(
             "Retried, and brought again by the sweep",
             [
                 log.metric(metric.name)
                 for metric in (log_metrics.WAITING, log_metrics.REDRIVEN_DUE, log_metrics.REDRIVEN_OVERDUE)
             ],
         ),
-        _graph(
+        graph(
             "Trouble",
             [
                 log.metric(metric.name)
@@ -64,26 +64,26 @@ def stream_widgets(
         lag: further metrics of how far behind the consumer is, in milliseconds.
     """
     return (
-        _graph("Lag, ms", [service_metrics.oldest_unread_ms(stream), *lag]),
-        _graph(
+        graph("Lag, ms", [service_metrics.oldest_unread_ms(stream), *lag]),
+        graph(
             "From table to stream: oldest waiting, ms",
             [service_metrics.unreplicated(table, "AgeOfOldestUnreplicatedRecord", aggregate="MAX")],
         ),
-        _graph(
+        graph(
             "From table to stream: failed and throttled",
             [
                 service_metrics.unreplicated(table, "FailedToReplicateRecordCount", aggregate="SUM"),
                 service_metrics.unreplicated(table, "ThrottledPutRecordCount", aggregate="SUM"),
             ],
         ),
-        _graph("Throttles", [service_metrics.write_throttles(table), service_metrics.full_stream(stream)]),
+        graph("Throttles", [service_metrics.write_throttles(table), service_metrics.full_stream(stream)]),
     )
 
 
 def api_widgets(stage: apigateway.Stage) -> Sequence[cloudwatch.IWidget]:
     """Return how the API fares."""
     return (
-        _graph(
+        graph(
             "API: calls and errors",
             [
                 stage.metric_count(statistic="Sum", label="calls"),
@@ -91,14 +91,15 @@ def api_widgets(stage: apigateway.Stage) -> Sequence[cloudwatch.IWidget]:
                 stage.metric_server_error(statistic="Sum", label="5xx"),
             ],
         ),
-        _graph(
+        graph(
             "API: latency, ms",
             [stage.metric_latency(statistic=percentile, label=percentile) for percentile in ("p50", "p99")],
         ),
     )
 
 
-def _graph(title: str, metrics: Sequence[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:
+def graph(title: str, metrics: Sequence[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:
+    """Return a graph of half the page's width."""
     return cloudwatch.GraphWidget(
         title=title, left=list(metrics), width=_HALF, left_y_axis=cloudwatch.YAxisProps(min=0, show_units=False)
     )

@@ -17,6 +17,7 @@ from constructs import Construct
 from dropslot_infra import alarms, dashboard, log_metrics, service_metrics
 from dropslot_infra.alarm_topic import AlarmTopic
 from dropslot_infra.alarms import AlarmSpec
+from dropslot_infra.feedback_watch import FeedbackWatch
 from dropslot_infra.log_metrics import LogMetrics
 
 
@@ -63,6 +64,7 @@ class Monitoring(Construct):
         stream: with its change records.
         consumer_log: of the consumer, as JSON lines.
         consumer: what consumes.
+        feedback: what pushes outcomes, if anything does.
         alarm_email: who is told; None tells nobody, the alarms are there all the same.
     """
 
@@ -78,6 +80,7 @@ class Monitoring(Construct):
         stream: kinesis.IStream,
         consumer_log: logs.ILogGroup,
         consumer: KclWatch | LambdaWatch,
+        feedback: FeedbackWatch | None = None,
         alarm_email: str | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -97,6 +100,7 @@ class Monitoring(Construct):
             *(() if isinstance(consumer, KclWatch) and consumer.paused else alarms.reading_alarms(stream)),
             *alarms.processing_alarms(log),
             *_consumer_alarms(consumer, log),
+            *(() if feedback is None else feedback.alarms()),
         )
         self.alarms: Final[Sequence[cloudwatch.Alarm]] = [spec.create(self) for spec in specs]
         self.topic: Final[sns.ITopic | None] = self._tell(alarm_email) if alarm_email is not None else None
@@ -109,6 +113,7 @@ class Monitoring(Construct):
                 list(dashboard.request_widgets(log)),
                 list(dashboard.stream_widgets(table, stream, _lag(consumer))),
                 list(dashboard.api_widgets(stage)),
+                *([] if feedback is None else [list(feedback.widgets())]),
             ],
         )
 

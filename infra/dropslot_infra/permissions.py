@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from typing import Final
 
-from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
-from constructs import Construct
 
 from dropslot.core.names import UNFINISHED_INDEX
+from dropslot_infra.kcl_tables import LEASE_INDEX, KclTables
 
 #: BatchGetItem reads states before a run; BatchExecuteStatement of UPDATE statements writes outcomes.
 USE_REQUESTS: Final = ("dynamodb:BatchGetItem", "dynamodb:PartiQLUpdate")
@@ -27,21 +26,18 @@ READ_STREAM: Final = ("kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis
 #: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html
 POLL_STREAM: Final = (*READ_STREAM, "kinesis:DescribeStream", "kinesis:DescribeStreamSummary")
 
-#: UpdateTable adds the owner index to a table that KCL made itself; leases prepared by us (TransactWriteItems) need
-#: PutItem. With KCL 3.5 the leader's lock and the workers' statistics lie here too, which adds no action.
+#: Leases prepared by us (TransactWriteItems) need PutItem. With KCL 3.5 the leader's lock and the workers' statistics
+#: lie here too, which adds no action.
 KEEP_LEASES: Final = (
-    "dynamodb:CreateTable",
     "dynamodb:DeleteItem",
     "dynamodb:DescribeTable",
     "dynamodb:GetItem",
     "dynamodb:PutItem",
     "dynamodb:Scan",
     "dynamodb:UpdateItem",
-    "dynamodb:UpdateTable",
 )
 #: KCL 3.0 to 3.4: the leader's lock, and the state of a migration from KCL 2.
 KEEP_COORDINATION: Final = (
-    "dynamodb:CreateTable",
     "dynamodb:DeleteItem",
     "dynamodb:DescribeTable",
     "dynamodb:GetItem",
@@ -50,7 +46,6 @@ KEEP_COORDINATION: Final = (
 )
 #: KCL 3.0 to 3.4: how busy each worker is.
 KEEP_WORKER_STATISTICS: Final = (
-    "dynamodb:CreateTable",
     "dynamodb:DeleteItem",
     "dynamodb:DescribeTable",
     "dynamodb:Scan",
@@ -58,7 +53,20 @@ KEEP_WORKER_STATISTICS: Final = (
 )
 #: Which leases a worker has, by their owner.
 FIND_LEASES: Final = ("dynamodb:Query",)
-LEASE_INDEX: Final = "LeaseOwnerToLeaseKeyIndex"
+
+#: BatchGetItem reads the states of what a client watches.
+READ_REQUESTS: Final = ("dynamodb:BatchGetItem",)
+#: UpdateItem counts a connection's watches, and tells whose it is.
+KEEP_WATCHES: Final = (
+    "dynamodb:BatchWriteItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+)
+#: Who waits for a request; BatchWriteItem forgets it once it is settled.
+FIND_WATCHERS: Final = ("dynamodb:BatchWriteItem", "dynamodb:Query")
+#: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-control-access-iam.html
+PUSH: Final = ("execute-api:ManageConnections",)
 
 PUBLISH_METRICS: Final = ("cloudwatch:PutMetricData",)
 #: The handler asks for a secret's value by its ARN.
@@ -94,20 +102,35 @@ def poll_stream(stream: kinesis.IStream) -> iam.PolicyStatement:
     return _allow("PollStream", POLL_STREAM, stream.stream_arn)
 
 
-def keep_leases(scope: Construct, application: str) -> tuple[iam.PolicyStatement, ...]:
-    """Allow KCL its bookkeeping.
-
-    Args:
-        scope: tells account and region of the tables.
-        application: name of the KCL application; its tables are named after it, and KCL makes them.
-    """
-    leases = _table_arn(scope, application)
+def keep_leases(tables: KclTables) -> tuple[iam.PolicyStatement, ...]:
+    """Allow KCL its bookkeeping in tables that are there already."""
+    leases = tables.leases.table_arn
     return (
         _allow("KeepLeases", KEEP_LEASES, leases),
         _allow("FindLeases", FIND_LEASES, f"{leases}/index/{LEASE_INDEX}"),
-        _allow("KeepCoordination", KEEP_COORDINATION, _table_arn(scope, f"{application}-CoordinatorState")),
-        _allow("KeepWorkerStatistics", KEEP_WORKER_STATISTICS, _table_arn(scope, f"{application}-WorkerMetricStats")),
+        _allow("KeepCoordination", KEEP_COORDINATION, tables.coordination.table_arn),
+        _allow("KeepWorkerStatistics", KEEP_WORKER_STATISTICS, tables.statistics.table_arn),
     )
+
+
+def read_requests(table: dynamodb.ITable) -> iam.PolicyStatement:
+    """Allow the states of requests to be read."""
+    return _allow("ReadRequests", READ_REQUESTS, table.table_arn)
+
+
+def keep_watches(connections: dynamodb.ITable) -> iam.PolicyStatement:
+    """Allow who is connected, and who waits for what, to be written down."""
+    return _allow("KeepWatches", KEEP_WATCHES, connections.table_arn)
+
+
+def find_watchers(connections: dynamodb.ITable) -> iam.PolicyStatement:
+    """Allow those who wait for a request to be found, and then forgotten."""
+    return _allow("FindWatchers", FIND_WATCHERS, connections.table_arn)
+
+
+def push(connections_arn: str) -> iam.PolicyStatement:
+    """Allow messages to be sent to connections of one API; none may be looked at or cut off."""
+    return _allow("Push", PUSH, connections_arn)
 
 
 def publish_metrics(namespace: str) -> iam.PolicyStatement:
@@ -142,9 +165,3 @@ def keep_failures(bucket: s3.IBucket) -> tuple[iam.PolicyStatement, ...]:
 
 def _allow(sid: str, actions: Sequence[str], resource: str) -> iam.PolicyStatement:
     return iam.PolicyStatement(sid=sid, actions=list(actions), resources=[resource])
-
-
-def _table_arn(scope: Construct, name: str) -> str:
-    return Stack.of(scope).format_arn(
-        service="dynamodb", resource="table", resource_name=name, arn_format=ArnFormat.SLASH_RESOURCE_NAME
-    )

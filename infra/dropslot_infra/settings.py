@@ -39,6 +39,7 @@ class DeploymentSettings:
         cors_origin: the web page origin that may call from a browser, or ``*``; "" for none.
         requests_per_second: what each method of each type takes over time, all callers together.
         requests_burst: what it takes at once.
+        feedback: whether clients may wait for outcomes on a WebSocket, too.
         shards: of the stream, or `ON_DEMAND`.
         stream_retention_hours: how far back the stream can be replayed.
         ttl_seconds: how long a done request is kept.
@@ -57,6 +58,8 @@ class DeploymentSettings:
         secrets: variable to the name or ARN of the Secrets Manager secret that holds its value.
         alarm_email: who hears of alarms; "" for nobody.
         log_retention_days: how long logs are kept.
+        api_log_role: what lets API Gateway write logs, which an account has one of: a role of this ``stack``, put in
+            the place of any other, or the one that the ``account`` has already.
         removal: whether data outlives the stack (``retain``) or goes with it (``destroy``).
         account: the only AWS account this may be deployed to; "" for any.
         region: the only AWS region this may be deployed to; "" for any.
@@ -73,6 +76,7 @@ class DeploymentSettings:
     cors_origin: str = ""
     requests_per_second: int = 100
     requests_burst: int = 200
+    feedback: bool = False
     shards: int | Literal["on-demand"] = 1
     stream_retention_hours: int = 24
     ttl_seconds: int = 86_400
@@ -91,6 +95,7 @@ class DeploymentSettings:
     secrets: Mapping[str, str] = field(default_factory=dict)
     alarm_email: str = ""
     log_retention_days: int = 30
+    api_log_role: Literal["stack", "account"] = "stack"
     removal: Literal["retain", "destroy"] = "retain"
     account: str = ""
     region: str = ""
@@ -208,6 +213,7 @@ _READERS: Final[Mapping[str, Reader]] = {
     ),
     "requests_per_second": readers.whole_number(1, 100_000),
     "requests_burst": readers.whole_number(1, 100_000),
+    "feedback": readers.flag,
     "shards": readers.either(readers.whole_number(1, 10_000), readers.one_of(ON_DEMAND)),
     "stream_retention_hours": readers.whole_number(24, 8760),
     "ttl_seconds": readers.whole_number(0, 10 * 365 * 86_400),
@@ -233,6 +239,7 @@ _READERS: Final[Mapping[str, Reader]] = {
     ),
     "alarm_email": readers.optional(readers.text(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")),
     "log_retention_days": readers.one_of(*LOG_RETENTION),
+    "api_log_role": readers.one_of("stack", "account"),
     "removal": readers.one_of("retain", "destroy"),
     "account": readers.optional(readers.text(r"\d{12}", "an account number of 12 digits, in quotes")),
     "region": readers.optional(readers.text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1")),

@@ -11,6 +11,8 @@ from constructs import Construct
 
 from dropslot_infra.api import Api
 from dropslot_infra.bundling import lambda_code
+from dropslot_infra.feedback import Feedback
+from dropslot_infra.feedback_watch import FeedbackWatch
 from dropslot_infra.kcl_consumer import KclConsumer
 from dropslot_infra.lambda_consumer import LambdaConsumer
 from dropslot_infra.monitoring import KclWatch, LambdaWatch, Monitoring
@@ -19,6 +21,8 @@ from dropslot_infra.requests import Requests
 from dropslot_infra.retention import LOG_RETENTION
 from dropslot_infra.settings import DeploymentSettings
 from dropslot_infra.sweep import ScheduledSweep
+
+_LOG_LEVEL: Final = "DROPSLOT_LOG_LEVEL"
 
 
 class DropslotStack(Stack):
@@ -78,13 +82,19 @@ class DropslotStack(Stack):
             cors_origin=settings.cors_origin,
             requests_per_second=settings.requests_per_second,
             requests_burst=settings.requests_burst,
+            log_role=settings.api_log_role == "stack",
             log_retention=self._log_retention,
             removal_policy=self._removal_policy,
         )
+        self.feedback: Final = self._push_outcomes(code) if settings.feedback else None
         self.handler_role: Final[iam.IRole] = (
             self._run_in_tasks() if settings.consumer == "kcl" else self._run_in_functions(code)
         )
         CfnOutput(self, "Url", value=self.api.url, description="Where requests are sent: this and a type's name")
+        if self.feedback is not None:
+            CfnOutput(
+                self, "WebSocketUrl", value=self.feedback.websocket.url, description="Where clients wait for outcomes"
+            )
         CfnOutput(self, "TableName", value=self.requests.table.table_name)
         CfnOutput(self, "StreamName", value=self.requests.stream.stream_name)
 
@@ -92,6 +102,26 @@ class DropslotStack(Stack):
     def availability_zones(self) -> list[str]:
         """Two zones of wherever this is deployed, which CloudFormation knows: CDK itself would ask AWS for them."""
         return [Fn.select(zone, Fn.get_azs()) for zone in range(2)]
+
+    def _push_outcomes(self, code: lambda_.Code | None) -> Feedback:
+        settings = self._settings
+        return Feedback(
+            self,
+            "Feedback",
+            name=f"{settings.name}-feedback",
+            table=self.requests.table,
+            stream=self.requests.stream,
+            code=code if code is not None else lambda_code(project=self._project, with_app=False),
+            auth=settings.auth,
+            api_keys=self.api.api_keys,
+            requests_per_second=settings.requests_per_second,
+            requests_burst=settings.requests_burst,
+            # What else the consumer is told is none of their business.
+            environment={name: text for name, text in settings.environment.items() if name == _LOG_LEVEL},
+            account=self.api.account,
+            log_retention=self._log_retention,
+            removal_policy=self._removal_policy,
+        )
 
     def _run_in_tasks(self) -> iam.IRole:
         settings = self._settings
@@ -185,6 +215,11 @@ class DropslotStack(Stack):
             stream=self.requests.stream,
             consumer_log=consumer_log,
             consumer=consumer,
+            feedback=(
+                None
+                if self.feedback is None
+                else FeedbackWatch(socket=self.feedback.socket, notify=self.feedback.notify)
+            ),
             alarm_email=self._settings.alarm_email or None,
         )
 

@@ -1,4 +1,4 @@
-"""What a call to DynamoDB or Kinesis needs to be permitted: the rules of AWS's service authorization reference."""
+"""What a call to AWS needs to be permitted: the rules of AWS's service authorization reference."""
 
 import json
 import re
@@ -19,6 +19,8 @@ _IN_TRANSACTION: Final = {
     "ConditionCheck": "ConditionCheckItem",
     "Get": "GetItem",
 }
+#: A message to a connection of a WebSocket API's stage.
+_CONNECTION: Final = re.compile(r"/\w+/@connections/[^/]+")
 #: What more a table costs to make with these arguments
 #: (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html).
 _WITH_ARGUMENT: Final = {"Tags": "TagResource", "ResourcePolicy": "PutResourcePolicy"}
@@ -61,7 +63,7 @@ class Places:
     stream: str = ""
 
     @classmethod
-    def of_pipeline(cls, *, table: str, stream: str, application: str) -> Self:
+    def of_pipeline(cls, *, table: str, stream: str, application: str, connections: str = "connections") -> Self:
         """Name the places of one pipeline; the application's tables are named as KCL names them."""
         return cls(
             tables={
@@ -69,6 +71,7 @@ class Places:
                 application: "leases",
                 f"{application}-CoordinatorState": "coordination",
                 f"{application}-WorkerMetricStats": "statistics",
+                connections: "connections",
             },
             stream=stream,
         )
@@ -106,6 +109,21 @@ def needs(target: str, content_type: str, body: bytes, places: Places) -> frozen
     return frozenset(
         Need(action=f"dynamodb:{action}", resource=resource, call=call)
         for action, resource in _dynamodb(call, arguments, places)
+    )
+
+
+def push_needs(method: str, path: str) -> frozenset[Need]:
+    """Return what a call of a WebSocket API's management needs, which is told by its path.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-control-access-iam.html
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not _CONNECTION.fullmatch(path):
+        raise ValueError(f"{method} of a path that nobody expected")
+    return frozenset(
+        {Need(action="execute-api:ManageConnections", resource=f"websocket/{method}", call=f"{method} @connections")}
     )
 
 

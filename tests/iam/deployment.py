@@ -5,7 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.iam.pipeline import API, CONSUMER, STREAM_FUNCTION, SWEEP_FUNCTION
+from tests.iam.pipeline import (
+    API,
+    CONSUMER,
+    NOTIFY_FUNCTION,
+    SOCKET_FUNCTION,
+    STREAM_FUNCTION,
+    SWEEP_FUNCTION,
+)
 from tests.iam.simulation import Statement
 from tests.infra.synthesis import ACCOUNT, REGION, Template, make_stack, resources_of, settings_of, template_of
 
@@ -20,6 +27,8 @@ _ROLES: Final = {
     "ConsumerTaskExecutionRole": TASK_EXECUTION,
     "ConsumerStreamRole": STREAM_FUNCTION,
     "SweepRole": SWEEP_FUNCTION,
+    "FeedbackSocketRole": SOCKET_FUNCTION,
+    "FeedbackOutcomesNotifyRole": NOTIFY_FUNCTION,
     "NetworkVpcRefusedIAMRole": FLOW_LOG,
 }
 SECRET: Final = "kitchen/token"
@@ -41,8 +50,8 @@ class Deployment:
 
     @classmethod
     def synthesise(cls, consumer: str) -> "Deployment":
-        """Synthesise a variant, with a secret and everything else as it is by default."""
-        settings = settings_of(name="shop", consumer=consumer, secrets={"KITCHEN_TOKEN": SECRET})
+        """Synthesise a variant, with a secret, feedback and everything else as it is by default."""
+        settings = settings_of(name="shop", consumer=consumer, secrets={"KITCHEN_TOKEN": SECRET}, feedback=True)
         return cls(name=settings.name, template=template_of(make_stack(settings)))
 
     def roles(self) -> dict[str, Sequence[Statement]]:
@@ -104,6 +113,11 @@ class Deployment:
             "coordination": f"{self.name}-CoordinatorState",
             "statistics": f"{self.name}-WorkerMetricStats",
         }
+        if part == "connections":
+            return self.arn(f"@FeedbackConnectionsTable|{rest and '/' + rest}")
+        if part == "websocket":
+            (api_id,) = resources_of(self.template, "AWS::ApiGatewayV2::Api")
+            return _service_arn("execute-api", f"{api_id}/v1/{rest}/@connections/one")
         if part == "stream":
             return _service_arn("kinesis", f"stream/{self.name}-requests")
         return _service_arn("dynamodb", f"table/{tables[part]}" + (f"/{rest}" if rest else ""))
@@ -130,7 +144,7 @@ class Deployment:
     def _text(self, reference: Mapping[str, Any]) -> str:
         match reference:
             case {"Ref": name}:
-                return _PSEUDO_PARAMETERS[name]
+                return _PSEUDO_PARAMETERS.get(str(name), str(name))
             case {"Fn::GetAtt": [logical_id, "Arn"]}:
                 return self._arn_of(logical_id)
             case {"Fn::Join": [separator, parts]}:
@@ -144,7 +158,7 @@ class Deployment:
         properties = resource.get("Properties", {})
         match resource["Type"]:
             case "AWS::DynamoDB::Table":
-                return _service_arn("dynamodb", f"table/{properties['TableName']}")
+                return _service_arn("dynamodb", f"table/{properties.get('TableName', logical_id)}")
             case "AWS::Kinesis::Stream":
                 return _service_arn("kinesis", f"stream/{properties['Name']}")
             case "AWS::Logs::LogGroup":

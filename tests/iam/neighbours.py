@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tests.iam.deployment import FLOW_LOG, TASK_EXECUTION
-from tests.iam.pipeline import API, CONSUMER, STREAM_FUNCTION, SWEEP_FUNCTION
+from tests.iam.pipeline import API, CONSUMER, NOTIFY_FUNCTION, SOCKET_FUNCTION, STREAM_FUNCTION, SWEEP_FUNCTION
 from tests.infra.synthesis import ACCOUNT, REGION
 
 _JOURNAL: Final = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/shop-journal"
@@ -12,6 +12,7 @@ _OTHER_APPLICATION: Final = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/shop-sta
 _OTHER_STREAM: Final = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/shop-journal"
 _OTHER_SECRET: Final = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:kitchen/password-AbCdEf"
 _OTHER_LOG: Final = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:other:log-stream:one"
+_OTHER_API: Final = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:other/v1/POST/@connections/one"
 _OTHER_IMAGE: Final = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/other"
 
 #: Nobody of the pipeline may do this to the table of requests.
@@ -50,6 +51,10 @@ NEIGHBOURS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
         ("dynamodb:Scan", "coordination"),
         ("dynamodb:CreateTable", _OTHER_APPLICATION),
         ("dynamodb:UpdateItem", _OTHER_APPLICATION),
+        ("dynamodb:CreateTable", "leases"),
+        ("dynamodb:UpdateTable", "leases"),
+        ("dynamodb:Query", "connections"),
+        ("execute-api:ManageConnections", "websocket/POST"),
         *((f"kinesis:{action}", "stream") for action in (*_ON_STREAM, "RegisterStreamConsumer")),
         ("kinesis:GetRecords", _OTHER_STREAM),
         ("secretsmanager:GetSecretValue", _OTHER_SECRET),
@@ -72,6 +77,29 @@ NEIGHBOURS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
         ("dynamodb:Query", "requests/index/other"),
         ("dynamodb:PartiQLUpdate", _JOURNAL),
         ("kinesis:GetRecords", "stream"),
+        ("logs:PutLogEvents", _OTHER_LOG),
+    ),
+    SOCKET_FUNCTION: (
+        *((f"dynamodb:{action}", "requests") for action in (*_ON_REQUESTS, "GetItem", "PartiQLUpdate", "UpdateItem")),
+        ("dynamodb:Query", "requests/index/unfinished"),
+        ("dynamodb:BatchGetItem", _JOURNAL),
+        *((f"dynamodb:{action}", "connections") for action in ("DeleteTable", "GetItem", "Query", "Scan")),
+        *((f"execute-api:{action}", "websocket/POST") for action in ("Invoke", "InvalidateCache")),
+        ("execute-api:ManageConnections", "websocket/GET"),
+        ("execute-api:ManageConnections", "websocket/DELETE"),
+        ("execute-api:ManageConnections", _OTHER_API),
+        ("kinesis:GetRecords", "stream"),
+        ("logs:PutLogEvents", _OTHER_LOG),
+    ),
+    NOTIFY_FUNCTION: (
+        *((f"dynamodb:{action}", "requests") for action in (*_ON_REQUESTS, "BatchGetItem", "GetItem", "UpdateItem")),
+        ("dynamodb:PartiQLUpdate", "requests"),
+        *((f"dynamodb:{action}", "connections") for action in ("DeleteTable", "PutItem", "Scan", "UpdateItem")),
+        ("execute-api:ManageConnections", "websocket/GET"),
+        ("execute-api:ManageConnections", "websocket/DELETE"),
+        ("execute-api:ManageConnections", _OTHER_API),
+        *((f"kinesis:{action}", "stream") for action in _ON_STREAM),
+        ("kinesis:GetRecords", _OTHER_STREAM),
         ("logs:PutLogEvents", _OTHER_LOG),
     ),
     TASK_EXECUTION: (

@@ -21,8 +21,10 @@ from dropslot.local.servers import endpoint, wait_until
 from dropslot.local.stack import Stack
 from tests.chaos.patience import eventually
 from tests.chaos.proxy import Proxy, running_proxy
+from tests.iam import provisioned
 from tests.iam.calls import Places
 from tests.iam.recorder import Recorder
+from tests.iam.tables import kcl_tables
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -33,6 +35,8 @@ API: Final = "api"
 CONSUMER: Final = "consumer"
 STREAM_FUNCTION: Final = "stream function"
 SWEEP_FUNCTION: Final = "sweep function"
+SOCKET_FUNCTION: Final = "socket function"
+NOTIFY_FUNCTION: Final = "notify function"
 
 APPLICATION: Final = "dropslot"
 #: The one type of the API's configuration.
@@ -116,7 +120,7 @@ class Pipeline:
 
 @contextmanager
 def running_pipeline(folder: Path, *, shards: int = 1, settings: Mapping[str, str] | None = None) -> Iterator[Pipeline]:
-    """Run everything for a `with` block, on an account in which the consumer has no table yet.
+    """Run everything for a `with` block, on an account in which KCL's tables are as the stack makes them: empty.
 
     Args:
         folder: an empty one.
@@ -134,9 +138,17 @@ def running_pipeline(folder: Path, *, shards: int = 1, settings: Mapping[str, st
         "AWS_ENDPOINT_URL_DYNAMODB": endpoint(dynamodb_tap),
         "AWS_ENDPOINT_URL_KINESIS": endpoint(kinesis_tap),
     }
-    options = StackOptions(shards=shards, log_dir=folder / "logs", application=APPLICATION, consumer_env=consumer)
+    tables = folder / "kcl-tables.json"
+    options = StackOptions(
+        shards=shards,
+        log_dir=folder / "logs",
+        application=APPLICATION,
+        consumer_env=consumer,
+        consumer_command=(sys.executable, "-m", "tests.iam.provisioned", str(tables)),
+    )
     stack = Stack(options, os.environ)
     info = stack.info
+    provisioned.write(tables, endpoint=info.dynamodb_endpoint, tables=kcl_tables(APPLICATION))
     environment = local_environment(
         os.environ,
         region=info.region,

@@ -17,6 +17,7 @@ from tests.chaos.worker import Worker
 from tests.conftest import FreshTable
 from tests.iam import snapshot
 from tests.iam.calls import Need
+from tests.iam.feedback import push_outcomes
 from tests.iam.pipeline import (
     APPLICATION,
     STREAM_FUNCTION,
@@ -159,6 +160,7 @@ STORIES: Final[Sequence[Callable[[Pipeline], None]]] = (
     stop_and_start,
     outlive,
     run_functions,
+    push_outcomes,
 )
 #: A day, and half a minute, are too long to wait for.
 _HASTE: Final = {

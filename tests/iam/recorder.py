@@ -13,7 +13,7 @@ from dropslot.local.parts import Parts
 from dropslot.local.ports import free_ports, is_listening
 from dropslot.local.servers import endpoint
 from tests.chaos.patience import eventually
-from tests.iam.calls import Need, Places, needs
+from tests.iam.calls import Need, Places, needs, push_needs
 
 _TAP: Final = Path(__file__).with_name("tap.mjs")
 _START_SECONDS: Final = 20.0
@@ -78,6 +78,9 @@ class Recorder:
         for line in lines:
             call = json.loads(line)
             try:
-                seen |= needs(call["target"], call["type"], base64.b64decode(call["body"]), places)
+                if call["target"]:
+                    seen |= needs(call["target"], call["type"], base64.b64decode(call["body"]), places)
+                else:
+                    seen |= push_needs(call["method"], call["path"])
             except (ValueError, KeyError) as unknown:
                 self._faults.append(f"{role}: {call['target'] or 'a call without a target'}: {unknown!r}")

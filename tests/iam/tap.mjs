@@ -9,20 +9,20 @@ const agent = new http.Agent({ keepAlive: true });
 // HTTP/1.1's own, which HTTP/2 forbids.
 const HOP_BY_HOP = ["connection", "keep-alive", "transfer-encoding", "upgrade", "http2-settings"];
 
-function tell(headers, chunks) {
-  const call = { target: headers["x-amz-target"] ?? "", type: headers["content-type"] ?? "", body: Buffer.concat(chunks).toString("base64") };
+function tell(headers, method, path, chunks) {
+  const call = { method, path, target: headers["x-amz-target"] ?? "", type: headers["content-type"] ?? "", body: Buffer.concat(chunks).toString("base64") };
   process.stdout.write(`${JSON.stringify(call)}\n`);
 }
 
-function noting(source, headers) {
+function noting(source, headers, method, path) {
   const chunks = [];
   source.on("data", (chunk) => chunks.push(chunk));
-  source.on("end", () => tell(headers, chunks));
+  source.on("end", () => tell(headers, method, path, chunks));
 }
 
 const plain = http.createServer((request, response) => {
   const { method, url: path, headers } = request;
-  noting(request, headers);
+  noting(request, headers, method, path);
   const onward = http.request(upstream, { method, path, headers, agent }, (answer) => {
     response.writeHead(answer.statusCode, answer.headers);
     answer.pipe(response);
@@ -46,7 +46,7 @@ function onwards() {
 const multiplexed = http2.createServer();
 multiplexed.on("sessionError", () => {});
 multiplexed.on("stream", (stream, headers) => {
-  noting(stream, headers);
+  noting(stream, headers, headers[":method"], headers[":path"]);
   const sent = Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.includes(name)));
   const onward = onwards().request(sent);
   onward.on("response", (answer) => {

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.iam.calls import Need, Places, needs
+from tests.iam.calls import Need, Places, needs, push_needs
 
 PLACES = Places.of_pipeline(table="orders-requests", stream="orders-requests", application="orders")
 JSON = "application/x-amz-json-1.0"
@@ -30,6 +30,7 @@ def permissions(call: str, arguments: dict[str, Any], *, service: str = "DynamoD
             [("dynamodb:Query", "requests/index/unfinished")],
         ),
         ("BatchGetItem", {"RequestItems": {"orders-requests": {}}}, [("dynamodb:BatchGetItem", "requests")]),
+        ("BatchWriteItem", {"RequestItems": {"connections": []}}, [("dynamodb:BatchWriteItem", "connections")]),
         (
             "BatchExecuteStatement",
             {"Statements": [{"Statement": 'UPDATE "orders-requests" SET a = ? WHERE "id" = ?'}] * 2},
@@ -90,6 +91,14 @@ def test_what_it_cannot_tell_is_an_error(target: str, content_type: str, argumen
     """Given a call that touches something unknown or can't be read, then it isn't passed over."""
     with pytest.raises((KeyError, ValueError)):
         needs(target, content_type, json.dumps(arguments).encode(), PLACES)
+
+
+def test_a_push_is_told_by_its_path() -> None:
+    """Given a message to a connection, then it needs the one action that there is; another path isn't passed over."""
+    (need,) = push_needs("POST", "/v1/@connections/L0SM9cOFvHcCIhw%3D")
+    assert (need.action, need.resource) == ("execute-api:ManageConnections", "websocket/POST")
+    with pytest.raises(ValueError, match="nobody expected"):
+        push_needs("POST", "/v1/orders")
 
 
 def test_a_need_survives_its_json() -> None:

@@ -7,7 +7,16 @@ import pytest
 
 from dropslot.local.doctor import missing_for_kcl
 from tests.iam import snapshot
-from tests.iam.pipeline import API, CONSUMER, STREAM_FUNCTION, SWEEP_FUNCTION, running_pipeline
+from tests.iam.feedback import push_outcomes
+from tests.iam.pipeline import (
+    API,
+    CONSUMER,
+    NOTIFY_FUNCTION,
+    SOCKET_FUNCTION,
+    STREAM_FUNCTION,
+    SWEEP_FUNCTION,
+    running_pipeline,
+)
 from tests.iam.record import run_functions
 
 
@@ -20,11 +29,12 @@ def _needs_parts() -> None:
 
 
 def test_a_fresh_start_needs_nothing_new(tmp_path: Path) -> None:
-    """Given an empty account, when a consumer, then both functions settle requests, then all they called is known."""
+    """Given empty tables, when a consumer, then functions do their work, then all that they called is known."""
     with running_pipeline(tmp_path / "pipeline") as pipeline:
         pipeline.send("one")
         pipeline.await_done("one")
         run_functions(pipeline)
+        push_outcomes(pipeline)
     fresh, known = pipeline.recorder.recorded, snapshot.read()
     assert {role: sorted(needs - known[role]) for role, needs in fresh.items()} == {role: [] for role in known}
     seen = {(role, need.action, need.resource) for role, needs in fresh.items() for need in needs}
@@ -36,9 +46,12 @@ def test_a_fresh_start_needs_nothing_new(tmp_path: Path) -> None:
         (CONSUMER, "kinesis:GetRecords", "stream"),
         (STREAM_FUNCTION, "dynamodb:PartiQLUpdate", "requests"),
         (SWEEP_FUNCTION, "dynamodb:Query", "requests/index/unfinished"),
+        (SOCKET_FUNCTION, "execute-api:ManageConnections", "websocket/POST"),
+        (NOTIFY_FUNCTION, "execute-api:ManageConnections", "websocket/POST"),
     }
 
 
 def test_all_parts_that_call_were_recorded() -> None:
-    """Given the snapshot, then it has each part of both variants."""
-    assert set(snapshot.read()) == {API, CONSUMER, STREAM_FUNCTION, SWEEP_FUNCTION}
+    """Given the snapshot, then it has each part of both variants, and those that push outcomes."""
+    functions = {STREAM_FUNCTION, SWEEP_FUNCTION, SOCKET_FUNCTION, NOTIFY_FUNCTION}
+    assert set(snapshot.read()) == {API, CONSUMER, *functions}

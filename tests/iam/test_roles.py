@@ -182,7 +182,7 @@ def _longer(arn: str) -> str:
     head, separator, rest = arn.rpartition("/index/")
     if separator:
         return f"{head}-2{separator}{rest}"
-    for separator in (":log-stream:", "/aws/lambda/"):
+    for separator in (":log-stream:", "/aws/lambda/", "/POST/"):
         head, found, rest = arn.rpartition(separator)
         if found:
             return f"{head}-2{found}{rest}"

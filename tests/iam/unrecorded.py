@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tests.iam.deployment import FLOW_LOG, SECRET, TASK_EXECUTION
-from tests.iam.pipeline import CONSUMER, STREAM_FUNCTION, SWEEP_FUNCTION
+from tests.iam.pipeline import CONSUMER, NOTIFY_FUNCTION, SOCKET_FUNCTION, STREAM_FUNCTION, SWEEP_FUNCTION
 from tests.infra.synthesis import ACCOUNT, REGION
 
 
@@ -64,18 +64,21 @@ UNRECORDED: Final[Sequence[Unrecorded]] = (
         reason="KCL publishes its metrics; here there is no CloudWatch, so they are off",
         source=_KCL_PERMISSIONS,
     ),
-    Unrecorded(
-        role=STREAM_FUNCTION,
-        actions=(
-            "kinesis:DescribeStream",
-            "kinesis:DescribeStreamSummary",
-            "kinesis:GetRecords",
-            "kinesis:GetShardIterator",
-            "kinesis:ListShards",
-        ),
-        resource="stream",
-        reason="Lambda's event source mapping reads the stream in the function's name",
-        source="https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html",
+    *(
+        Unrecorded(
+            role=role,
+            actions=(
+                "kinesis:DescribeStream",
+                "kinesis:DescribeStreamSummary",
+                "kinesis:GetRecords",
+                "kinesis:GetShardIterator",
+                "kinesis:ListShards",
+            ),
+            resource="stream",
+            reason="Lambda's event source mapping reads the stream in the function's name",
+            source="https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html",
+        )
+        for role in (STREAM_FUNCTION, NOTIFY_FUNCTION)
     ),
     Unrecorded(
         role=STREAM_FUNCTION,
@@ -93,6 +96,8 @@ UNRECORDED: Final[Sequence[Unrecorded]] = (
     ),
     _log_of(STREAM_FUNCTION, "ConsumerStreamLog", "Lambda writes what the function logs", _LAMBDA_LOGS),
     _log_of(SWEEP_FUNCTION, "SweepLog", "Lambda writes what the function logs", _LAMBDA_LOGS),
+    _log_of(SOCKET_FUNCTION, "FeedbackSocketLog", "Lambda writes what the function logs", _LAMBDA_LOGS),
+    _log_of(NOTIFY_FUNCTION, "FeedbackOutcomesNotifyLog", "Lambda writes what the function logs", _LAMBDA_LOGS),
     _secret_of(
         STREAM_FUNCTION,
         "the user's handler reads the secret that it is given the ARN of",
@@ -127,19 +132,18 @@ UNRECORDED: Final[Sequence[Unrecorded]] = (
     ),
 )
 
-#: What KCL 3.5 needs: nothing here has run it. The leader's lock and the workers' statistics lie in its one table, too.
+#: What KCL 3.5 needs of tables that are there: nothing here has run it. The leader's lock and the workers' statistics
+#: lie in its one table, too.
 KCL_3_5: Final[Sequence[Unrecorded]] = (
     Unrecorded(
         role=CONSUMER,
         actions=(
-            "dynamodb:CreateTable",
             "dynamodb:DeleteItem",
             "dynamodb:DescribeTable",
             "dynamodb:GetItem",
             "dynamodb:PutItem",
             "dynamodb:Scan",
             "dynamodb:UpdateItem",
-            "dynamodb:UpdateTable",
         ),
         resource="leases",
         reason="leases, coordination and statistics in one table",

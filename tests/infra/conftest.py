@@ -24,9 +24,16 @@ VARIANTS: Final[Mapping[str, tuple[str, Mapping[str, object]]]] = {
             "dropslot:vpc_subnet_ids": ["subnet-0a1b2c3d", "subnet-4e5f6a7b"],
             "dropslot:shards": "on-demand",
             "dropslot:tasks_max": 3,
+            "dropslot:auth": "api_key",
+            "dropslot:api_keys": ["till"],
+            "dropslot:feedback": True,
+            "dropslot:api_log_role": "account",
         },
     ),
-    "lambda": ("dev", {"dropslot:consumer": "lambda", "dropslot:alarm_email": "on-call@example.com"}),
+    "lambda": (
+        "dev",
+        {"dropslot:consumer": "lambda", "dropslot:alarm_email": "on-call@example.com", "dropslot:feedback": "true"},
+    ),
 }
 
 

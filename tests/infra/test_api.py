@@ -8,9 +8,9 @@ from aws_cdk import App, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_logs as logs
 
+from dropslot.api.access import Auth
 from dropslot.api.settings import ApiSettings, TypeSettings
 from dropslot_infra.api import Api
-from dropslot_infra.document import Auth
 from tests.infra.synthesis import Template, only_resource_of, resolved, resources_of, template_of
 
 POOL = "arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_Ab"
@@ -144,6 +144,16 @@ def test_the_stage_limits_and_logs_calls_without_what_they_carry(template: Templ
     assert line["method"] == "$context.httpMethod"
     assert line["status"] == "$context.status"
     assert only_resource_of(template, "AWS::Logs::LogGroup")["RetentionInDays"] == 7
+
+
+def test_the_account_s_own_role_for_logs_can_be_left_alone(template: Template) -> None:
+    """Given an account that lets API Gateway write logs already, then nothing here changes that; else it is seen to."""
+    own = synthesised(log_role=False)
+    assert not resources_of(own, "AWS::ApiGateway::Account")
+    assert len(resources_of(own, "AWS::IAM::Role")) == 1
+    assert only_resource_of(own, "AWS::ApiGateway::Stage")["AccessLogSetting"]
+    (account,) = (one for one in template["Resources"].values() if one["Type"] == "AWS::ApiGateway::Account")
+    assert account["DeletionPolicy"] == "Retain"
 
 
 def test_another_document_is_another_deployment(template: Template) -> None:

@@ -1,12 +1,14 @@
 """The functions' asset: built without Docker, for the right processor, and able to start by itself."""
 
 import json
+import marshal
 import os
 import shutil
 import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 from typing import Final
 
@@ -23,19 +25,20 @@ from dropslot_infra.sweep import ScheduledSweep
 from tests.infra.synthesis import PROJECT
 
 HANDLERS: Final = (mapping.STREAM_HANDLER, mapping.SWEEP_HANDLER)
+FEEDBACK_HANDLERS: Final = (mapping.SOCKET_HANDLER, mapping.NOTIFY_HANDLER)
 #: A quarter above the first build; Lambda's own limit is 250 MB.
 LIMIT_MB: Final = 1.5
 AARCH64: Final = 183
-#: Imports a handler with nothing else to import from than Python itself and the asset.
+HERE: Final = Target(python=f"{sys.version_info.major}.{sys.version_info.minor}", platforms=tuple(platform_tags()))
+#: Imports functions with nothing else to import from than Python itself and the asset.
 IMPORT_ALONE: Final = """
 import importlib, json, sys
 sys.path.insert(0, sys.argv[1])
-module, _, name = sys.argv[2].rpartition(".")
-handler = getattr(importlib.import_module(module), name)
-users = importlib.import_module("app.handler").handle
-names = ("dropslot", "botocore", "msgspec", "app.handler", module)
+functions = [target.rpartition(".") for target in sys.argv[2:]]
+found = [callable(getattr(importlib.import_module(module), name)) for module, _, name in functions]
+names = ("dropslot", "botocore", "msgspec", *(module for module, _, _ in functions))
 origins = [sys.modules[each].__spec__.origin for each in names if each in sys.modules]
-print(json.dumps([callable(handler), callable(users), origins]))
+print(json.dumps([found, origins]))
 """
 
 
@@ -48,8 +51,13 @@ def for_lambda(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def for_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same for this machine, so that it can be run."""
-    here = Target(python=f"{sys.version_info.major}.{sys.version_info.minor}", platforms=tuple(platform_tags()))
-    return built(LambdaAsset(PROJECT, here), tmp_path_factory.mktemp("here") / "asset")
+    return built(LambdaAsset(PROJECT, HERE), tmp_path_factory.mktemp("here") / "asset")
+
+
+@pytest.fixture(scope="module")
+def without_app(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That of functions that run no handler, for this machine."""
+    return built(LambdaAsset(PROJECT, HERE, with_app=False), tmp_path_factory.mktemp("without") / "asset")
 
 
 def built(asset: LambdaAsset, folder: Path) -> Path:
@@ -66,19 +74,42 @@ def built(asset: LambdaAsset, folder: Path) -> Path:
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_each_handler_imports_from_the_asset_alone(handler: str, for_here: Path) -> None:
     """Given a fresh Python that knows nothing but the asset, the deployed handler and the user's can be imported."""
+    assert imported(for_here, handler, "app.handler.handle") == [True, True]
+
+
+@pytest.mark.parametrize("handler", FEEDBACK_HANDLERS)
+def test_feedback_needs_nothing_of_the_users(handler: str, without_app: Path) -> None:
+    """Given the asset without handlers, the functions that run none can be imported from it alone."""
+    assert not (without_app / "app").exists()
+    assert imported(without_app, handler) == [True]
+
+
+def imported(asset: Path, *functions: str) -> list[bool]:
+    """Import functions, each from the asset, and say which can be called."""
     ran = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", "-c", IMPORT_ALONE, str(for_here), handler],
+        [sys.executable, "-I", "-S", "-B", "-c", IMPORT_ALONE, str(asset), *functions],
         capture_output=True,
         text=True,
         check=False,
         env={"PATH": os.defpath},
     )
     assert ran.returncode == 0, ran.stderr
-    deployed, users, origins = json.loads(ran.stdout)
-    assert deployed
-    assert users
+    found, origins = json.loads(ran.stdout)
     assert origins
-    assert all(Path(origin).is_relative_to(for_here) for origin in origins)
+    assert all(Path(origin).is_relative_to(asset) for origin in origins)
+    return list(found)
+
+
+def test_code_is_compiled_where_it_can_be(for_here: Path, for_lambda: Path) -> None:
+    """Given a target with this machine's Python, each module is compiled for it, as it will lie there; else none is."""
+    for module in (for_here / "dropslot").rglob("*.py"):
+        compiled = Path(cache_from_source(str(module))).read_bytes()
+        assert compiled[:4] == MAGIC_NUMBER
+        # By the source's hash, which nobody checks: https://peps.python.org/pep-0552/
+        assert struct.unpack_from("<I", compiled, 4) == (0b01,)
+        assert marshal.loads(compiled[16:]).co_filename == f"/var/task/{module.relative_to(for_here)}"
+    same = Target().python == HERE.python
+    assert bool(list(for_lambda.rglob("*.pyc"))) is same
 
 
 def test_compiled_code_is_for_the_functions_processor(for_lambda: Path) -> None:
@@ -98,7 +129,6 @@ def test_the_asset_holds_only_the_functions_path(for_lambda: Path) -> None:
     packages = {path.name for path in for_lambda.iterdir()}
     assert {"app", "dropslot", "dropslot_stream.py", "dropslot_sweep.py", "msgspec"} <= packages
     assert packages.isdisjoint({"amazon_kclpy", "aws_cdk", "bin", "boto3", "pydantic", "rich", "tests", "typer"})
-    assert not list(for_lambda.rglob("*.pyc"))
 
 
 def test_another_user_may_read_all_of_it(for_lambda: Path) -> None:
@@ -109,7 +139,9 @@ def test_another_user_may_read_all_of_it(for_lambda: Path) -> None:
 
 def test_the_asset_is_small(for_lambda: Path, tell: Callable[[object], None]) -> None:
     """Given the asset's size, it stays below the limit that the first build set."""
-    size_mb = sum(file.stat().st_size for file in for_lambda.rglob("*") if file.is_file()) / 1e6
+    size_mb = (
+        sum(file.stat().st_size for file in for_lambda.rglob("*") if file.is_file() and file.suffix != ".pyc") / 1e6
+    )
     tell(f"Lambda asset: {size_mb:.1f} MB unpacked, limit {LIMIT_MB} MB")
     assert size_mb <= LIMIT_MB
 
@@ -153,6 +185,14 @@ def test_a_changed_source_gives_another_asset(changed: str, project: Path) -> No
     with (project / changed).open("a") as file:
         file.write("\n# changed\n")
     assert fingerprint(project) != before
+
+
+def test_a_changed_handler_is_nothing_to_feedback(project: Path) -> None:
+    """Given a change of the handlers, the functions that run none aren't deployed anew."""
+    before = LambdaAsset(project, Target(), with_app=False).fingerprint()
+    with (project / "app" / "handler.py").open("a") as file:
+        file.write("\n# changed\n")
+    assert LambdaAsset(project, Target(), with_app=False).fingerprint() == before
 
 
 def test_another_target_gives_another_asset() -> None:

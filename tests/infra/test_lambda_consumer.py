@@ -12,6 +12,7 @@ from dropslot.core.change import Change, parse
 from dropslot.core.decision import Decision, decide
 from dropslot.core.mapping import FILTERS
 from dropslot_infra.lambda_consumer import LambdaConsumer
+from tests.infra.filters import passes
 from tests.infra.parts import STREAM_ARN, make_stack, stream_in, table_in
 from tests.infra.synthesis import Template, only_resource_of, resolved, resources_of, template_of
 from tests.unit.core.images import TABLE, data, image, record
@@ -167,7 +168,7 @@ def test_what_the_core_would_run_passes_the_filters(new: dict[str, Any], old: di
     parsed = parse(data(change), table=TABLE)
     assert isinstance(parsed, Change)
     assert decide(parsed) is Decision.RUN
-    assert passes(change)
+    assert passes(change, FILTERS)
 
 
 @pytest.mark.parametrize(
@@ -176,36 +177,15 @@ def test_what_the_core_would_run_passes_the_filters(new: dict[str, Any], old: di
 )
 def test_our_own_outcomes_cost_no_invocation(new: dict[str, Any], old: dict[str, Any]) -> None:
     """Given the change record of an outcome, it doesn't reach the function."""
-    assert not passes(record(new, old))
+    assert not passes(record(new, old), FILTERS)
 
 
 def test_deletions_cost_no_invocation() -> None:
     """Given the change record of an item that expired, it doesn't reach the function."""
-    assert not passes(record(None, DONE))
+    assert not passes(record(None, DONE), FILTERS)
 
 
 def test_the_template_has_these_filters(template: Template) -> None:
     """Given the filters tried here, they are the mapping's."""
     patterns = [json.loads(each["Pattern"]) for each in mapping_of(template)["FilterCriteria"]["Filters"]]
     assert patterns == list(FILTERS)
-
-
-def passes(change: dict[str, Any]) -> bool:
-    """Say whether any filter lets a record through."""
-    return any(_matches(each, {"data": change}) for each in FILTERS)
-
-
-def _matches(pattern: Any, document: Any) -> bool:
-    """Match as Lambda does, as far as the filters go: objects by their keys, leaves by a list of alternatives."""
-    if isinstance(pattern, list):
-        return any(_leaf_matches(alternative, document) for alternative in pattern)
-    present = document if isinstance(document, dict) else {}
-    return all(_matches(part, present.get(name)) for name, part in pattern.items())
-
-
-def _leaf_matches(alternative: Any, leaf: Any) -> bool:
-    if not isinstance(alternative, dict):
-        return bool(leaf == alternative)
-    if "exists" in alternative:
-        return (leaf is not None) is alternative["exists"]
-    return leaf is not None and leaf not in alternative["anything-but"]

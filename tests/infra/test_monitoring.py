@@ -1,5 +1,6 @@
 """Alarms and the dashboard: whether what they watch exists, and whether somebody can act on it."""
 
+import inspect
 import io
 import json
 import logging
@@ -17,6 +18,7 @@ from dropslot.adapters.logs import JsonFormatter
 from dropslot.engine.backlog import Backlog
 from dropslot.engine.runners import InlineRunner
 from dropslot.engine.sweep import Sweep, SweepOptions
+from dropslot_infra.feedback_watch import FeedbackWatch
 from dropslot_infra.kcl_consumer import DEFAULT_VARIABLES
 from dropslot_infra.lambda_consumer import LambdaConsumer
 from dropslot_infra.log_metrics import COMMON, COUNTED, RESTARTS, LogMetric
@@ -38,7 +40,7 @@ def by_kcl() -> Template:
 
 @pytest.fixture(scope="module")
 def by_lambda(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """The template of watching functions, with nobody to tell."""
+    """The template of watching functions, those of feedback among them, with nobody to tell."""
     return synthesised(tmp_path_factory.mktemp("asset"))
 
 
@@ -49,12 +51,14 @@ def synthesised(asset: Path | None = None, *, alarm_email: str | None = None) ->
     api = apigateway.RestApi(stack, "Api", cloud_watch_role=False)
     api.root.add_method("GET")
     watch: KclWatch | LambdaWatch = KclWatch(application="shop")
+    feedback: FeedbackWatch | None = None
     log_group: logs.ILogGroup = logs.LogGroup(stack, "ConsumerLog")
     if asset is not None:
         code = lambda_.Code.from_asset(str(asset))
         consumer = LambdaConsumer(stack, "Consumer", table=table, stream=stream, code=code)
         sweep = ScheduledSweep(stack, "Sweep", table=table, code=code)
         log_group = consumer.log_group
+        feedback = FeedbackWatch(socket=consumer.function, notify=sweep.function)
         watch = LambdaWatch(
             consumer=consumer.alias, mapping_id=consumer.mapping.ref, sweep=sweep.function, sweep_log=sweep.log_group
         )
@@ -68,6 +72,7 @@ def synthesised(asset: Path | None = None, *, alarm_email: str | None = None) ->
         stream=stream,
         consumer_log=log_group,
         consumer=watch,
+        feedback=feedback,
         alarm_email=alarm_email,
     )
     return template_of(stack)
@@ -125,7 +130,7 @@ def test_a_metric_picks_its_lines_and_no_others(metric: LogMetric) -> None:
 def test_the_backlogs_fields_are_those_that_are_measured() -> None:
     """Given what a backlog line holds, the metrics read fields that are there."""
     fields = {metric.field for metric in COMMON if metric.events == ("backlog",)}
-    assert fields <= set(Backlog.__dataclass_fields__)
+    assert fields <= inspect.signature(Backlog).parameters.keys()
 
 
 @asynchronous
@@ -215,6 +220,14 @@ def test_log_metrics_that_are_watched_are_made(by_kcl: Template) -> None:
     used |= set(re.findall(r'"MetricName": "(\w+)", "Namespace": "Dropslot/shop"', json.dumps(by_kcl)))
     assert used
     assert used <= set(filters_of(by_kcl))
+
+
+def test_pushes_are_watched_where_there_are_any(by_kcl: Template, by_lambda: Template) -> None:
+    """Given feedback, its functions' errors and lateness raise alarms, and are shown; without it there is nothing."""
+    for template, names in ((by_kcl, []), (by_lambda, ["NotifyErrors", "NotifyLate", "SocketErrors"])):
+        alarms = [name.removeprefix("Monitoring")[:-8] for name in resources_of(template, "AWS::CloudWatch::Alarm")]
+        assert sorted(name for name in alarms if name.startswith(("Notify", "Socket"))) == names
+        assert ("Feedback" in json.dumps(dashboard_of(template))) is bool(names)
 
 
 def test_nobody_reading_is_as_bad_as_reading_late(by_kcl: Template) -> None:

@@ -98,7 +98,9 @@ def test_a_value_is_read(tmp_path: Path, mapping: dict[str, Any], expected: obje
         ("environment", {"A-B": "x"}, "the name of a variable"),
         ("environment", {"LIMIT": 3}, "at LIMIT: expected a string"),
         ("secrets", {"KEY": ""}, "the name or ARN of a secret"),
+        ("feedback", "on", "true or false"),
         ("alarm_email", "nobody", "an e-mail address"),
+        ("api_log_role", "none", "one of stack, account"),
         ("log_retention_days", 2, "one of 1, 7"),
         ("removal", "delete", "one of retain, destroy"),
         ("account", 123456789012, "in quotes"),
@@ -117,6 +119,10 @@ def test_a_wrong_value_is_told(tmp_path: Path, key: str, value: Any, told: str) 
     [
         ({"auth": "cognito"}, "cognito_user_pool_arn goes with auth = 'cognito'"),
         ({"cognito_user_pool_arn": POOL}, "cognito_user_pool_arn goes with auth = 'cognito'"),
+        (
+            {"feedback": True, "auth": "cognito", "cognito_user_pool_arn": POOL},
+            "feedback doesn't go with auth = 'cognito'",
+        ),
         ({"auth": "api_key"}, "api_keys goes with auth = 'api_key'"),
         ({"api_keys": ["shop"]}, "api_keys goes with auth = 'api_key'"),
         ({"auth": "none", "open_types": ["requests"]}, "open_types has no meaning with auth = 'none'"),
@@ -168,6 +174,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         ("shards", "2", 2),
         ("shards", "on-demand", "on-demand"),
         ("account", "123456789012", "123456789012"),
+        ("feedback", "true", True),
         ("open_types", '["requests"]', ("requests",)),
         ("open_types", ["requests"], ("requests",)),
         ("handlers", '{requests = "app.handler:handle"}', {"requests": "app.handler:handle"}),
