@@ -3,11 +3,11 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import boto3
+import msgspec
 from botocore.config import Config
 
 from dropslot.core.errors import ConfigurationError
@@ -72,7 +72,7 @@ def supervise(
     """
     java, jars = _requirements(settings, environment)
     with state_folder(settings.state_dir) as folder:
-        settings = replace(settings, state_dir=str(folder))
+        settings = msgspec.structs.replace(settings, state_dir=str(folder))
         name = worker_id(folder)
         properties = folder / "daemon.properties"
         properties.write_text(
