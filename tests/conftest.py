@@ -20,6 +20,7 @@ _FIGURE: Final = "figure"
 #: Suites that run one after the other in one of two processes, with `make test`: these need both cores for themselves,
 #: or set up for seconds what all their tests then share.
 _LANES: Final = {
+    "browser": "stack",
     "chaos": "stack",
     "e2e": "stack",
     "integration": "stack",

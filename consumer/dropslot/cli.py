@@ -15,7 +15,7 @@ from dropslot.core.errors import ConfigurationError, DropslotError
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
 #: What the commands of the local stack need beyond the consumer.
-_LOCAL_EXTRA = {"airspeed", "httpx", "jsonschema", "starlette", "uvicorn", "watchfiles", "yaml"}
+_LOCAL_EXTRA = {"airspeed", "httpx", "jsonschema", "starlette", "uvicorn", "watchfiles", "websockets", "yaml"}
 
 app = typer.Typer(
     help="Durable fire-and-forget request processing on AWS.",
@@ -73,6 +73,12 @@ def up(
     ] = False,
     consumer: Consumer = None,
     sweep_every: SweepEvery = None,
+    feedback: Annotated[
+        bool, typer.Option("--feedback", help="Push outcomes to clients, over a WebSocket API.")
+    ] = False,
+    cors_origin: Annotated[
+        str, typer.Option(help="Origin of the pages that may call the API, such as http://127.0.0.1:8000.")
+    ] = "",
 ) -> None:
     """Start the whole pipeline on this machine, on loopback, until Ctrl-C.
 
@@ -91,6 +97,8 @@ def up(
         reload=reload,
         consumer=_known_consumer(consumer) if consumer is not None else KCL,
         mapping=MappingOptions(sweep_every_seconds=sweep_every) if sweep_every is not None else MappingOptions(),
+        feedback=feedback,
+        cors_origin=cors_origin,
     )
     raise typer.Exit(run_up(options, Console()))
 

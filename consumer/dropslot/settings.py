@@ -11,9 +11,10 @@ from dropslot.core.policy import DEFAULT_RETRY_SCHEDULE_SECONDS
 from dropslot.engine.execution import ANY_TYPE
 
 PREFIX: Final = "DROPSLOT_"
-_TARGET: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{3,128}")
-_TYPE: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+# Not compiled here: a function that isn't given the variable needn't pay for it in every cold start.
+_TARGET: Final = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"
+_NAME: Final = r"[A-Za-z0-9_.-]{3,128}"
+_TYPE: Final = r"[a-z][a-z0-9_-]{0,63}"
 
 #: On top of what a handler may take: pauses between its tries, the write of its outcome.
 STALL_MARGIN_SECONDS: Final = 60.0
@@ -133,7 +134,8 @@ def parse_handlers(text: str) -> dict[str, str]:
         type_name, separator, target = part.rpartition("=")
         if not separator:
             type_name = ANY_TYPE
-        if not _TARGET.fullmatch(target) or (separator and not _TYPE.fullmatch(type_name)) or type_name in handlers:
+        named = re.fullmatch(_TARGET, target) and (not separator or re.fullmatch(_TYPE, type_name))
+        if not named or type_name in handlers:
             raise ValueError(
                 "expected module:function (app.handler:handle), or type=module:function, one per type, "
                 f"separated by commas; got {part!r}"
@@ -151,7 +153,7 @@ def _text(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    if not _NAME.fullmatch(text):
+    if not re.fullmatch(_NAME, text):
         raise ValueError("expected 3 to 128 letters, digits, underscores, dots or hyphens")
     return text
 

@@ -1,5 +1,6 @@
 """Takes one run from its start to its written outcome."""
 
+import asyncio
 from collections.abc import Awaitable, Mapping
 from logging import getLogger
 from typing import Final
@@ -80,7 +81,8 @@ class Execution:
 
     async def settle_late(self, state: State, late: Awaitable[Ending]) -> None:
         """Take the success of a handler that passed its limit, unless the request was settled meanwhile."""
-        ending = await late
+        # A shard that is closed gives up on it, but the runner still waits for it: it may hang for ever.
+        ending = await asyncio.shield(late)
         if isinstance(ending, Returned) and isinstance(outcome := self._judge(state, ending), Done):
             self._counters.add("late")
             await self._write(state, outcome)

@@ -21,7 +21,7 @@ _log: Final = getLogger(__name__)
 
 LOOKUPS_AT_ONCE: Final = 16
 #: Of all in a batch together.
-LOOKUPS_SECONDS: Final = 10.0
+LOOKUPS_SECONDS: Final = 5.0
 
 
 class Notifier:

@@ -10,6 +10,10 @@ from typing import IO, Final, Self
 
 from dropslot.local.errors import LocalStackError
 
+#: Folders of heartbeats within the state.
+CONSUMER_STATE: Final = "consumer"
+NOTIFY_STATE: Final = "notify"
+
 _LOCK: Final = "stack.lock"
 
 
@@ -91,11 +95,12 @@ def _lock(folder: Path) -> IO[bytes] | None:
 
 
 def _fresh_state(state: Path) -> Path:
-    consumer = state / "consumer"
-    consumer.mkdir(parents=True, exist_ok=True)
-    # Heartbeats of the last run would look like a consumer that is up.
-    for old in consumer.glob("*.json"):
-        old.unlink()
+    for name in (CONSUMER_STATE, NOTIFY_STATE):
+        beats = state / name
+        beats.mkdir(parents=True, exist_ok=True)
+        # Heartbeats of the last run would look like a consumer that is up.
+        for old in beats.glob("*.json"):
+            old.unlink()
     return state
 
 

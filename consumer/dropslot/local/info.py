@@ -14,9 +14,11 @@ class StackInfo:
 
     Args:
         url: base URL of the API.
+        websocket_url: where clients connect to hear of outcomes; None without feedback.
         dynamodb_endpoint: URL of DynamoDB Local.
         kinesis_endpoint: URL of kinesis-local.
         table: name of the table of requests.
+        connections_table: name of the table of connections; None without feedback.
         stream: name of the stream.
         region: AWS region that it claims to be in.
         consumer: what runs requests, `KCL` or `LAMBDA`.
@@ -27,9 +29,11 @@ class StackInfo:
     """
 
     url: str
+    websocket_url: str | None
     dynamodb_endpoint: str
     kinesis_endpoint: str
     table: str
+    connections_table: str | None
     stream: str
     region: str
     consumer: str

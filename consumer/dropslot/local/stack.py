@@ -23,13 +23,16 @@ from dropslot.local.ports import free_ports, is_listening
 from dropslot.local.process import Process, end_strays, log_tail
 from dropslot.local.relay import state as relay_states
 from dropslot.local.servers import dynamodb_answers, endpoint, kinesis_answers
-from dropslot.local.tables import ensure_stream, ensure_table
+from dropslot.local.socket.options import websocket_url
+from dropslot.local.tables import ensure_connections, ensure_stream, ensure_table
 
 DYNAMODB: Final = "dynamodb"
 KINESIS: Final = "kinesis"
 RELAY: Final = "relay"
 GATEWAY: Final = "gateway"
 CONSUMER: Final = "consumer"
+SOCKET: Final = "socket"
+NOTIFY: Final = "notify"
 
 _POLL_SECONDS: Final = 0.05
 _SETTLE_SECONDS: Final = 15.0
@@ -51,10 +54,11 @@ class Stack:
         self._progress = progress
         parts = Parts.find(environment, Path.cwd())
         self._folders = Folders.open(options.persist, options.log_dir, Path.cwd())
-        dynamodb_port, kinesis_port, free_port = free_ports(3)
+        dynamodb_port, kinesis_port, socket_port, free_port = free_ports(4)
         self._ports = {
             DYNAMODB: dynamodb_port,
             KINESIS: kinesis_port,
+            SOCKET: socket_port,
             GATEWAY: options.port if options.port is not None else free_port,
         }
         self._plan = StackPlan(
@@ -80,13 +84,17 @@ class Stack:
         pids = {name: process.pid for name, process in self._processes.items() if process.exit_code() is None}
         return StackInfo(
             url=endpoint(self._ports[GATEWAY]),
+            websocket_url=websocket_url(self._ports[SOCKET]) if self._options.feedback else None,
             dynamodb_endpoint=endpoint(self._ports[DYNAMODB]),
             kinesis_endpoint=endpoint(self._ports[KINESIS]),
             table=self._options.table,
+            connections_table=self._options.connections if self._options.feedback else None,
             stream=self._options.stream,
             region=self._options.region,
             consumer=self._options.consumer,
-            pids=pids | consumer_state.process_ids(self._plan.consumer_state_dir),
+            pids=pids
+            | consumer_state.process_ids(self._plan.consumer_state_dir)
+            | consumer_state.process_ids(self._plan.notify_state_dir),
             logs=str(self._folders.logs),
             state=str(self._folders.state),
             failures=str(self._folders.failures) if self._options.consumer == LAMBDA else None,
@@ -109,14 +117,17 @@ class Stack:
             if forgets:
                 self._progress("the last stack wasn't stopped in order: filling the stream again from the table")
                 kinesis_data.forget_leases(dynamodb, self._options.application)
-                self._plan.positions.unlink(missing_ok=True)
+                self._plan.forget_positions()
             ensure_table(dynamodb, self._options.table)
+            if self._options.feedback:
+                ensure_connections(dynamodb, self._options.connections)
         self._await(KINESIS)
         with closing(kinesis_client(endpoint(self._ports[KINESIS]), self._options.region)) as kinesis:
             self._shards = ensure_stream(kinesis, self._options.stream, self._options.shards)
         self._progress("starting the relay and the consumer")
-        self._spawn(RELAY, CONSUMER)
-        self._await(RELAY, GATEWAY, CONSUMER)
+        feedback = (SOCKET, NOTIFY) if self._options.feedback else ()
+        self._spawn(RELAY, CONSUMER, *feedback)
+        self._await(RELAY, GATEWAY, CONSUMER, *feedback)
         info = self.info
         if self._options.ready_file is not None:
             info.write(self._options.ready_file)
@@ -131,7 +142,7 @@ class Stack:
         try:
             if self._processes:
                 self._progress("stopping")
-            self._stop(GATEWAY, CONSUMER, RELAY)
+            self._stop(GATEWAY, SOCKET, CONSUMER, NOTIFY, RELAY)
             data = self._plan.kinesis_data_dir
             if data is not None and KINESIS in self._processes and KINESIS not in self._down:
                 kinesis_data.settle(data, _SETTLE_SECONDS)
@@ -197,8 +208,8 @@ class Stack:
             raise LocalStackError(f"{name} keeps its data in memory: only a stack with a persist folder can restart it")
         if name not in self._down:
             self.halt(name)
-        if name == CONSUMER:
-            self._plan.clear_consumer_state()
+        self._plan.clear_beats(name)
+        if name in {CONSUMER, NOTIFY}:
             self._shards = ()  # after a reshard only the leases say which are left to read: any will do
         self._spawn(name)
         self._await(name)
@@ -254,11 +265,13 @@ class Stack:
             return dynamodb_answers(self._ports[DYNAMODB])
         if name == KINESIS:
             return kinesis_answers(self._ports[KINESIS])
-        if name == GATEWAY:
-            return is_listening(self._ports[GATEWAY])
+        if name in {GATEWAY, SOCKET}:
+            return is_listening(self._ports[name])
         if name == RELAY:
             return self._relay_pid() == self._processes[RELAY].pid
-        up = consumer_state.shards_up(self._plan.consumer_state_dir)
+        up = consumer_state.shards_up(
+            self._plan.consumer_state_dir if name == CONSUMER else self._plan.notify_state_dir
+        )
         return bool(up) and up.issuperset(self._shards)
 
     def _relay_pid(self) -> int | None:

@@ -1,14 +1,16 @@
-"""Creates what the pipeline needs in the local servers: the table of requests with its index, and the stream."""
+"""Creates what the pipeline needs in the local servers: its tables, with the index of requests, and the stream."""
 
 import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
 from dropslot.core import names
+from dropslot.core.feedback import CONNECTION
 from dropslot.local.errors import LocalStackError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
     from mypy_boto3_kinesis import KinesisClient
 
 _TIMEOUT_SECONDS: Final = 20.0
@@ -53,15 +55,31 @@ def ensure_table(client: "DynamoDBClient", table: str) -> str:
             ],
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
         )
-    deadline = time.monotonic() + _TIMEOUT_SECONDS
-    while time.monotonic() < deadline:
-        description = client.describe_table(TableName=table)["Table"]
-        if description["TableStatus"] == "ACTIVE":
-            if "LatestStreamArn" not in description:
-                raise LocalStackError(f"table {table} has no change stream; it wasn't made by Dropslot: remove it")
-            return description["LatestStreamArn"]
-        time.sleep(_POLL_SECONDS)
-    raise LocalStackError(f"table {table} wasn't usable within {_TIMEOUT_SECONDS:g} s")
+    description = _active(client, table)
+    if "LatestStreamArn" not in description:
+        raise LocalStackError(f"table {table} has no change stream; it wasn't made by Dropslot: remove it")
+    return description["LatestStreamArn"]
+
+
+def ensure_connections(client: "DynamoDBClient", table: str) -> None:
+    """Create the table of connections and what they watch unless it is there, and wait until it can be used.
+
+    Arguments and errors as of `ensure_table`. Nothing expires here: it matters where rows pile up for years.
+    """
+    with contextlib.suppress(client.exceptions.ResourceInUseException):
+        client.create_table(
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[
+                {"AttributeName": names.ID, "KeyType": "HASH"},
+                {"AttributeName": CONNECTION, "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[
+                {"AttributeName": names.ID, "AttributeType": "S"},
+                {"AttributeName": CONNECTION, "AttributeType": "S"},
+            ],
+        )
+    _active(client, table)
 
 
 def ensure_stream(client: "KinesisClient", stream: str, shards: int) -> tuple[str, ...]:
@@ -84,6 +102,16 @@ def ensure_stream(client: "KinesisClient", stream: str, shards: int) -> tuple[st
             return open_shards(client, stream)
         time.sleep(_POLL_SECONDS)
     raise LocalStackError(f"stream {stream} wasn't usable within {_TIMEOUT_SECONDS:g} s")
+
+
+def _active(client: "DynamoDBClient", table: str) -> "TableDescriptionTypeDef":
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        description = client.describe_table(TableName=table)["Table"]
+        if description["TableStatus"] == "ACTIVE":
+            return description
+        time.sleep(_POLL_SECONDS)
+    raise LocalStackError(f"table {table} wasn't usable within {_TIMEOUT_SECONDS:g} s")
 
 
 def open_shards(client: "KinesisClient", stream: str) -> tuple[str, ...]:

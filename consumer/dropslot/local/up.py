@@ -106,6 +106,8 @@ def _introduce(console: Console, info: StackInfo, example: tuple[str, str]) -> N
         markup=False,
         soft_wrap=True,
     )
+    if info.websocket_url is not None:
+        console.print(f"Outcomes are pushed at [bold]{info.websocket_url}[/bold].\n", highlight=False)
     console.print(f"DynamoDB: {info.dynamodb_endpoint}   Kinesis: {info.kinesis_endpoint}", highlight=False)
     console.print(f"Consumer: {info.consumer}", highlight=False)
     console.print(f"Logs:     {info.logs}", highlight=False, soft_wrap=True)

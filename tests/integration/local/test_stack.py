@@ -6,15 +6,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import httpx
 import msgspec
 import pytest
+from websockets.sync.client import connect
 
 from dropslot.local.clients import dynamodb_client, kinesis_client
 from dropslot.local.errors import LocalStackError, ProcessDiedError
+from dropslot.local.guard import descendants
 from dropslot.local.options import StackOptions
 from dropslot.local.process import is_running
 from dropslot.local.stack import Stack
@@ -22,6 +24,7 @@ from tests.integration.local.streams import all_records
 
 pytestmark = pytest.mark.usefixtures("needs_parts")
 
+LOOPBACK_ONLY = {"0100007F", "0000000000000000FFFF00000100007F"}
 STAND_IN = (sys.executable, str(Path(__file__).with_name("stand_in_consumer.py")))
 
 
@@ -49,21 +52,26 @@ def test_the_ready_file_says_where_everything_is(stack: Stack, work_dir: Path) -
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/net/tcp")
 def test_all_processes_listen_on_loopback_only(stack: Stack) -> None:
     """Given a stack that is up, none of its processes listens on an address that another machine can reach."""
+    listening = _listening(stack.info.pids.values())
+
+    assert len(listening) >= 3
+    assert set(listening) <= LOOPBACK_ONLY
+
+
+def _listening(pids: Iterable[int]) -> list[str]:
+    """Return the addresses that processes listen on, as the kernel writes them."""
     inodes = {
         str(link.readlink())
-        for pid in stack.info.pids.values()
+        for pid in pids
         for link in Path(f"/proc/{pid}/fd").iterdir()
         if link.is_symlink() and os.path.lexists(link)
     }
-    listening = [
+    return [
         fields[1].rpartition(":")[0]
         for table in ("/proc/net/tcp", "/proc/net/tcp6")
         for fields in (line.split() for line in Path(table).read_text().splitlines()[1:])
         if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes
     ]
-
-    assert len(listening) >= 3
-    assert set(listening) <= {"0100007F", "0000000000000000FFFF00000100007F"}
 
 
 def test_stopping_leaves_no_process(work_dir: Path) -> None:
@@ -82,17 +90,50 @@ def test_killing_the_owner_leaves_no_process(work_dir: Path) -> None:
     script = (
         "import os, sys, time; from pathlib import Path; from dropslot.local.options import StackOptions; "
         "from dropslot.local.stack import Stack; "
-        "stack = Stack(StackOptions(consumer_command=tuple(sys.argv[2:]), ready_file=Path(sys.argv[1])), os.environ); "
-        "stack.start(); time.sleep(600)"
+        "options = StackOptions(consumer_command=tuple(sys.argv[2:]), ready_file=Path(sys.argv[1]), feedback=True); "
+        "Stack(options, os.environ).start(); time.sleep(600)"
     )
     owner = subprocess.Popen([sys.executable, "-c", script, str(ready), *STAND_IN], cwd=work_dir)
     try:
         _eventually(ready.exists, 60)
-        pids: dict[str, int] = json.loads(ready.read_bytes())["pids"]
+        told = json.loads(ready.read_bytes())
+        with connect(told["websocket_url"], proxy=None):  # so that there is a function, too
+            pids = set(told["pids"].values())
+            pids |= descendants(pids)
+            owner.kill()
+            owner.wait()
     finally:
         owner.kill()
         owner.wait()
-    _eventually(lambda: not any(is_running(pid) for pid in pids.values()), 20)
+    _eventually(lambda: not any(map(is_running, pids)), 20)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/net/tcp")
+def test_feedback_is_part_of_the_stack(work_dir: Path) -> None:
+    """Given a stack with feedback, then its server can be reached on loopback, starts anew, and ends with the rest."""
+    options = StackOptions(consumer_command=STAND_IN, feedback=True, ready_file=work_dir / "ready.json")
+    with Stack(options, os.environ) as stack:
+        ready = json.loads((work_dir / "ready.json").read_bytes())
+        assert ready["connections_table"] == "connections"
+        assert set(ready["pids"]) >= {"socket", "notify"}
+        assert _hears_of(stack, "unknown")
+        assert set(_listening(stack.info.pids.values())) <= LOOPBACK_ONLY
+
+        for name in ("socket", "notify"):
+            stack.kill(name)
+            stack.restart(name)
+            assert stack.info.pids[name] != ready["pids"][name]
+        assert _hears_of(stack, "unknown")
+        pids = set(stack.info.pids.values())
+        pids |= descendants(pids)
+
+    assert {pid for pid in pids if is_running(pid)} == set()
+
+
+def _hears_of(stack: Stack, status: str) -> bool:
+    with connect(str(stack.info.websocket_url), proxy=None) as client:
+        client.send(json.dumps({"action": "watch", "type": "requests", "ids": ["never-sent"]}))
+        return bool(json.loads(client.recv(timeout=30))["status"] == status)
 
 
 def test_a_death_is_reported_with_the_end_of_its_log(stack: Stack) -> None:

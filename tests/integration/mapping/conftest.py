@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from dropslot.local.clients import kinesis_client, local_environment
+from dropslot.local.mapping.beat import BEAT_FILE, read_beat
 from dropslot.local.mapping.consumer import ConsumerPlaces, MappingConsumer
 from dropslot.local.mapping.options import MappingOptions
 from dropslot.local.mapping.positions import read_positions
+from dropslot.local.mapping.specs import stream_function, sweep_function
 from dropslot.local.tables import ensure_stream
 
 if TYPE_CHECKING:
@@ -49,8 +51,9 @@ class Mapped:
             for wish in wishes
         ]
 
-    def run(self, until: Callable[[], bool], **options: Any) -> None:
+    def run(self, until: Callable[[], bool], *, keeps_failures: bool = True, **options: Any) -> None:
         """Run a mapping until something has happened."""
+        (self.folder / BEAT_FILE).unlink(missing_ok=True)
         environment = local_environment(
             {**os.environ, "PYTHONPATH": str(FUNCTIONS), "RUN_LOG": str(self.log)},
             region="us-east-1",
@@ -58,17 +61,19 @@ class Mapped:
             kinesis_endpoint="http://127.0.0.1:9",
         )
         chosen = {"batching_window_seconds": 0, "poll_seconds": 0.05, "stream_timeout_seconds": 30, **options}
+        choices = MappingOptions(**chosen)
         consumer = MappingConsumer(
-            MappingOptions(**chosen),
+            choices,
             ConsumerPlaces(
                 stream=self.stream,
                 region="us-east-1",
                 state_dir=self.folder,
                 positions=self.folder / "positions.json",
-                failures=self.folder / "failures",
+                failures=self.folder / "failures" if keeps_failures else None,
             ),
             client=self.client,
-            environment=environment,
+            function=stream_function(choices, environment),
+            sweep=sweep_function(choices, environment),
             on_line=lambda _line: None,
         )
         asyncio.run(_run(consumer, until))
@@ -97,6 +102,11 @@ class Mapped:
     def positions(self) -> dict[str, str]:
         """Return how far the mapping has got, by shard."""
         return read_positions(self.folder / "positions.json")
+
+    def reading(self) -> bool:
+        """Tell whether the mapping that runs has found its place in the stream."""
+        beat = read_beat(self.folder)
+        return beat is not None and bool(beat.shards)
 
     def given_up(self) -> list[dict[str, Any]]:
         """Return the invocation records of the failure destination, oldest first."""

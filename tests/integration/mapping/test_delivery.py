@@ -82,6 +82,43 @@ def test_a_later_start_goes_on_where_the_last_one_stopped(mapped: Mapped) -> Non
     assert mapped.batches() == [[1, 2], [3]]
 
 
+def test_a_mapping_can_begin_now(mapped: Mapped) -> None:
+    """Given records from before, when a mapping starts with the latest, then only what comes afterwards is delivered.
+
+    When it starts again, then it goes on where it stopped.
+    """
+    mapped.put(*wishes(1, 2))
+    began: list[str] = []
+
+    def delivered() -> bool:
+        if not began and mapped.reading():
+            began.extend(mapped.put(*wishes(3)))
+        return bool(began) and began[-1] in mapped.positions().values()
+
+    mapped.run(delivered, starting_position="LATEST")
+    mapped.run_to_end(*mapped.put(*wishes(4)), starting_position="LATEST")
+
+    assert mapped.batches() == [[3], [4]]
+
+
+def test_children_of_a_split_shard_are_read_from_their_first_record(mapped: Mapped) -> None:
+    """Given a mapping that began with the latest, when the shard is split, then no record of its children is missed."""
+    (parent,) = (shard["ShardId"] for shard in mapped.client.list_shards(StreamName=mapped.stream)["Shards"])
+    keys = ("a", "b", "c", "d", "e", "f")
+    split: list[str] = []
+
+    def delivered() -> bool:
+        if not split and mapped.reading():
+            mapped.client.split_shard(StreamName=mapped.stream, ShardToSplit=parent, NewStartingHashKey=str(2**127))
+            mapped.client.get_waiter("stream_exists").wait(StreamName=mapped.stream, WaiterConfig={"Delay": 1})
+            split.extend(number for n, key in enumerate(keys) for number in mapped.put({"n": n}, key=key))
+        return bool(split) and sum(map(len, mapped.batches())) == len(keys)
+
+    mapped.run(delivered, starting_position="LATEST")
+
+    assert sorted(number for batch in mapped.batches() for number in batch) == list(range(len(keys)))
+
+
 def test_a_stop_lets_an_invocation_end_and_counts_what_it_resolved(mapped: Mapped) -> None:
     """Given an invocation under way, when the mapping stops, then it is waited for and not delivered again."""
     numbers = mapped.put({"n": 1, "do": "sleep", "seconds": 1})

@@ -144,3 +144,13 @@ def test_what_a_handler_has_started_goes_with_its_environment(mapped: Mapped) ->
     left = subprocess.run(["ps", "-o", "stat=", "-s", session], capture_output=True, text=True, check=False).stdout
     # What has ended may wait for its new parent to notice.
     assert [state for state in left.split() if not state.startswith("Z")] == []
+
+
+def test_without_a_destination_what_is_given_up_is_dropped(mapped: Mapped) -> None:
+    """Given no failure destination, when a record is given up, then the next ones are delivered all the same."""
+    last = mapped.put({"n": 1, "do": "raise"}, {"n": 2})[-1]
+
+    mapped.run_to_end(last, keeps_failures=False, retry_attempts=0)
+
+    assert mapped.batches() == [[1, 2], [1], [2]]
+    assert mapped.given_up() == []

@@ -1,8 +1,13 @@
 """Pushes by the management API, against a real server that misbehaves as told."""
 
 import asyncio
+import calendar
+import time
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as BotocoreCredentials
 
 from dropslot.adapters.push.management import ManagementPusher
 from dropslot.adapters.wire.connections import Connections
@@ -14,7 +19,13 @@ from tests.unit.engine.doubles import asynchronous
 CONNECTION = "L0SM9cOFvHcCIhw="
 
 
-def pusher(connections: Connections, *, stage_path: str = "/v1", push_seconds: float = 2.0) -> ManagementPusher:
+def pusher(
+    connections: Connections,
+    *,
+    stage_path: str = "/v1",
+    push_seconds: float = 2.0,
+    now_epoch_seconds: float = 1_760_000_000.0,
+) -> ManagementPusher:
     """Return the port over a server."""
     return ManagementPusher(
         connections,
@@ -22,7 +33,17 @@ def pusher(connections: Connections, *, stage_path: str = "/v1", push_seconds: f
         region="eu-central-1",
         credentials=Credentials(access_key="local", secret_key="local", token="session"),
         push_seconds=push_seconds,
+        now_epoch_seconds=lambda: now_epoch_seconds,
     )
+
+
+def signed_by_botocore(url: str, body: bytes) -> tuple[str, float]:
+    """Return the authorization that botocore gives a call now, and when that is, in epoch seconds."""
+    headers = {"content-type": "application/json", "host": url.split("/")[2]}
+    call = AWSRequest(method="POST", url=url, data=body, headers=headers)
+    SigV4Auth(BotocoreCredentials("local", "local", "session"), "execute-api", "eu-central-1").add_auth(call)
+    moment = calendar.timegm(time.strptime(call.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ"))
+    return str(call.headers["Authorization"]), moment
 
 
 @pytest.mark.parametrize(
@@ -50,12 +71,16 @@ async def test_the_status_is_what_became_of_it(status: int, delivery: Delivery) 
 async def test_it_posts_the_frame_to_the_connection_signed(stage_path: str) -> None:
     """Given a connection id with characters that a path can't have, then they are encoded; the frame is the body."""
     server = Server(saying(200, {}))
+    path = f"{stage_path}/@connections/L0SM9cOFvHcCIhw%3D"
     async with server.running() as connections:
-        await pusher(connections, stage_path=stage_path).push(CONNECTION, b'{"id":"a"}')
+        authorization, moment = signed_by_botocore(f"http://{connections.host}{path}", b'{"id":"a"}')
+        push = pusher(connections, stage_path=stage_path, now_epoch_seconds=moment)
+        await push.push(CONNECTION, b'{"id":"a"}')
     head, _, body = server.calls[0].partition(b"\r\n\r\n")
-    assert head.split(b"\r\n")[0] == f"POST {stage_path}/@connections/L0SM9cOFvHcCIhw%3D HTTP/1.1".encode()
-    assert b"/eu-central-1/execute-api/aws4_request" in head
-    assert b"x-amz-security-token: session" in head
+    assert head.split(b"\r\n")[0] == f"POST {path} HTTP/1.1".encode()
+    headers = dict(line.decode().split(": ", 1) for line in head.split(b"\r\n")[1:])
+    assert headers["authorization"] == authorization
+    assert headers["x-amz-security-token"] == "session"
     assert body == b'{"id":"a"}'
 
 

@@ -21,7 +21,7 @@ from dropslot.engine.feedback_ports import Refusal
 _WRITE_BATCH: Final = 25
 #: A thousand watchers of one request are forgotten before the first of them is told.
 _WRITES_AT_ONCE: Final = 8
-_WRITES_SECONDS: Final = 10.0
+WRITES_SECONDS: Final = 5.0
 
 
 class DynamoDBWatches:
@@ -109,8 +109,8 @@ class DynamoDBWatches:
             except TransientError as error:
                 errors.append(error)
 
-        if not await each(batches, write, at_once=_WRITES_AT_ONCE, seconds=_WRITES_SECONDS):
-            raise TransientError(f"BatchWriteItem on table {self._calls.table}: not done in {_WRITES_SECONDS:g} s")
+        if not await each(batches, write, at_once=_WRITES_AT_ONCE, seconds=WRITES_SECONDS):
+            raise TransientError(f"BatchWriteItem on table {self._calls.table}: not done in {WRITES_SECONDS:g} s")
         if errors:
             raise errors[0]
 

@@ -1,12 +1,8 @@
 """The gateway as a process of its own: `python -m dropslot.local.gateway --dynamodb-endpoint URL`."""
 
 import argparse
-import asyncio
-import ipaddress
 import json
 import logging
-import signal
-import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +10,7 @@ from typing import Any
 
 import uvicorn
 
+from dropslot.api.access import with_auth, with_cors
 from dropslot.api.loader import load
 from dropslot.api.settings import ApiSettings
 from dropslot.core.errors import ConfigurationError
@@ -21,6 +18,7 @@ from dropslot.local.gateway import log
 from dropslot.local.gateway.app import create_app
 from dropslot.local.gateway.callers import Callers
 from dropslot.local.ports import LOOPBACK
+from dropslot.local.serving import config, listen, loopback, serve
 
 _LOG = logging.getLogger(__name__)
 
@@ -40,35 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for fault in error.faults:
             _LOG.error("configuration_error: %s", fault)
         return 2
-    # With the protocol named, asyncio turns Nagle's algorithm off: each answer would else wait 40 ms for an ACK.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((options.host, options.port))
-        # Before the log line says so: whoever reads it may connect at once.
-        listener.listen(1024)
+        listener = listen(options.host, options.port)
     except OSError as error:
-        listener.close()
         _LOG.error("port_unavailable: %s", error.strerror)
         return 1
-    # After it has shut down, the server raises the signal again for whoever else listens; nobody else does.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=5,
-            # Longer than clients keep an idle connection (httpx: 5 s), or one is closed just as it is used again.
-            timeout_keep_alive=75,
-        )
-    )
     _LOG.info("listening", extra={"url": f"http://{options.host}:{listener.getsockname()[1]}"})
-    with listener:
-        asyncio.run(server.serve(sockets=[listener]))
+    serve(uvicorn.Server(config(app)), listener)
     _LOG.info("stopped")
     return 0
 
@@ -77,13 +53,9 @@ def _document(options: argparse.Namespace) -> dict[str, Any]:
     if options.openapi is not None:
         document: dict[str, Any] = json.loads(options.openapi.read_text(encoding="utf-8"))
         return document
-    return load(ApiSettings.load(options.config), table=options.table, region=options.region)
-
-
-def _loopback(text: str) -> str:
-    if not ipaddress.ip_address(text).is_loopback:
-        raise argparse.ArgumentTypeError("anybody on the network could use the API: it must be a loopback address")
-    return text
+    document = load(ApiSettings.load(options.config), table=options.table, region=options.region)
+    document = with_auth(document, options.auth)
+    return with_cors(document, options.cors_origin) if options.cors_origin else document
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,10 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dynamodb-endpoint", required=True, help="URL of DynamoDB Local")
     parser.add_argument("--config", type=Path, default=Path("dropslot.toml"), help="what the API accepts")
     parser.add_argument("--openapi", type=Path, help="serve this rendered document (JSON) instead of --config")
+    parser.add_argument("--auth", default="none", choices=("none", "iam", "api_key"), help="who may call, for --config")
+    parser.add_argument("--cors-origin", default="", help="origin of the pages that may call, for --config")
     parser.add_argument("--callers", type=Path, help="who may call what the document wants signed or with a key (TOML)")
     parser.add_argument("--table", default="requests", help="table of requests, for --config")
     parser.add_argument("--region", default="us-east-1", help="region the calls are signed for, for --config")
-    parser.add_argument("--host", type=_loopback, default=LOOPBACK, help="loopback address to listen on")
+    parser.add_argument("--host", type=loopback, default=LOOPBACK, help="loopback address to listen on")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one and logs it")
     parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     return parser

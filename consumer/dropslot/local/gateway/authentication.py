@@ -62,7 +62,7 @@ class Authentication:
         raise RefusedError(GatewayError.INVALID_API_KEY)
 
     def _by_signature(self, incoming: Incoming, region: str, now_ms: int) -> dict[str, str]:
-        if incoming.header("authorization") is None:
+        if not Signature.present(incoming):
             raise RefusedError(GatewayError.MISSING_AUTHENTICATION_TOKEN)
         try:
             signature = Signature.read(incoming)

@@ -30,18 +30,33 @@ class IntegrationResponse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One method of one path, with the call behind it."""
+class Target:
+    """The action of an AWS service that an operation calls.
 
-    resource_path: str
-    method: str
-    proof: Proof | None
+    Args:
+        service: such as ``dynamodb``.
+        action: such as ``GetItem``.
+        region: of the service.
+        timeout_seconds: how long it may take.
+        headers: sent along.
+    """
+
     service: str
     action: str
     region: str
     timeout_seconds: float
-    converts_to_text: bool
     headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method of one path, with the call behind it; a mock has no target, its template names the status."""
+
+    resource_path: str
+    method: str
+    proof: Proof | None
+    target: Target | None
+    converts_to_text: bool
     templates: Mapping[str, Template]
     responses: tuple[IntegrationResponse, ...]
     models: Mapping[str, Draft4Validator]
@@ -128,24 +143,35 @@ def _segments(path: str) -> tuple[str, ...]:
 
 def _operation(document: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]) -> Operation:
     integration = operation["x-amazon-apigateway-integration"]
-    uri = _ACTION_URI.fullmatch(integration["uri"])
-    if integration["type"] != "aws" or uri is None:
-        raise ValueError("only integrations of type aws with an action's URI can be served")
     if integration.get("passthroughBehavior") != "never":
         raise ValueError("only passthroughBehavior never can be served")
+    proof, target = read_security(document, operation), _target(integration)
+    if proof is not None and target is None:
+        raise ValueError("a mock that asks for a caller can't be served")
     return Operation(
         resource_path=path,
         method=method.upper(),
-        proof=read_security(document, operation),
+        proof=proof,
+        target=target,
+        converts_to_text=integration.get("contentHandling") == "CONVERT_TO_TEXT",
+        templates={name: Template(text) for name, text in integration.get("requestTemplates", {}).items()},
+        responses=tuple(_response(pattern, response) for pattern, response in integration["responses"].items()),
+        models=_models(document, operation),
+    )
+
+
+def _target(integration: Mapping[str, Any]) -> Target | None:
+    if integration["type"] == "mock":
+        return None
+    uri = _ACTION_URI.fullmatch(integration["uri"])
+    if integration["type"] != "aws" or uri is None:
+        raise ValueError("only mocks and integrations of type aws with an action's URI can be served")
+    return Target(
         service=uri["service"],
         action=uri["action"],
         region=uri["region"],
         timeout_seconds=integration.get("timeoutInMillis", 29_000) / 1000,
-        converts_to_text=integration.get("contentHandling") == "CONVERT_TO_TEXT",
         headers=_static_headers(integration.get("requestParameters", {})),
-        templates={name: Template(text) for name, text in integration.get("requestTemplates", {}).items()},
-        responses=tuple(_response(pattern, response) for pattern, response in integration["responses"].items()),
-        models=_models(document, operation),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dropslot.local.gateway.authentication import Authentication, RefusedError
-from dropslot.local.gateway.backend import Backend, BackendTimeoutError, BackendUnreachableError
+from dropslot.local.gateway.backend import Backend, BackendAnswer, BackendTimeoutError, BackendUnreachableError
 from dropslot.local.gateway.document import Document, Operation, media_type
 from dropslot.local.gateway.gateway_responses import Answer, GatewayError
 from dropslot.local.gateway.incoming import Incoming
@@ -101,21 +101,27 @@ class Gateway:
     def _identify(self, operation: Operation, incoming: Incoming, context: dict[str, Any]) -> None:
         # Where nobody is asked, API Gateway looks at no credentials, and templates hear of none.
         if operation.proof is not None:
+            region = operation.target.region if operation.target is not None else ""
             now_ms = context["requestTimeEpoch"]
-            identity = self._authentication.identify(operation.proof, incoming, region=operation.region, now_ms=now_ms)
+            identity = self._authentication.identify(operation.proof, incoming, region=region, now_ms=now_ms)
             context["identity"] |= java_values(identity)
 
     async def _integrate(
         self, operation: Operation, call: str, params: Mapping[str, Mapping[str, str]], context: dict[str, Any]
     ) -> Answer:
-        result = await self._backend.call(
-            operation.service,
-            operation.action,
-            region=operation.region,
-            headers=operation.headers,
-            body=call,
-            timeout_seconds=operation.timeout_seconds,
-        )
+        target = operation.target
+        if target is not None:
+            result = await self._backend.call(
+                target.service,
+                target.action,
+                region=target.region,
+                headers=target.headers,
+                body=call,
+                timeout_seconds=target.timeout_seconds,
+            )
+        else:
+            # A mock's template says what the service would have answered.
+            result = BackendAnswer(status=json.loads(call)["statusCode"], body="")
         response = operation.response_for(result.status)
         if response is None:
             return self._fail(GatewayError.API_CONFIGURATION_ERROR, context)

@@ -23,6 +23,10 @@ _SERVICE: Final = "execute-api"
 _TERMINATOR: Final = "aws4_request"
 _SCOPE: Final = re.compile(r"(?P<access_key>[^/]+)/(?P<date>\d{8})/(?P<region>[^/]+)/(?P<service>[^/]+)/(?P<end>[^/]+)")
 _PARTS: Final = ("Credential", "Signature", "SignedHeaders")
+_QUERY_PARTS: Final = tuple(f"X-Amz-{part}" for part in ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders"))
+_QUERY_SIGNATURE: Final = "X-Amz-Signature"
+#: The longest that a presigned URL may hold.
+_EXPIRES_MAX_SECONDS: Final = 7 * 24 * 3600
 _PAYLOAD_HASH: Final = "x-amz-content-sha256"
 _TOLERANCE: Final = timedelta(minutes=5)
 _MISMATCH: Final = (
@@ -40,7 +44,7 @@ class SignatureError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """What an `Authorization` header says.
+    """What an `Authorization` header says, or the query of a presigned URL.
 
     Args:
         access_key: who claims to have signed.
@@ -48,6 +52,7 @@ class Signature:
         signed_headers: names of the headers it covers, in lower case.
         value: the signature itself, in hex.
         timestamp: when it was made, from the request's own header.
+        expires_seconds: how long a presigned URL holds; None for a header.
     """
 
     access_key: str
@@ -57,33 +62,66 @@ class Signature:
     signed_headers: tuple[str, ...]
     value: str
     timestamp: str
+    expires_seconds: int | None = None
+
+    @classmethod
+    def present(cls, incoming: Incoming) -> bool:
+        """Tell whether a request claims to be signed at all."""
+        return incoming.header("authorization") is not None or _QUERY_SIGNATURE in incoming.query
 
     @classmethod
     def read(cls, incoming: Incoming) -> Self:
-        """Read the signature of a request that has an `Authorization` header.
+        """Read the signature of a request that claims to be signed.
 
         Raises:
             SignatureError: there is none in it, or a part of it is missing.
         """
+        if incoming.header("authorization") is None:
+            return cls._read_query(incoming.query)
         scheme, _, rest = (incoming.header("authorization") or "").strip().partition(" ")
         parts = dict(part.strip().partition("=")[::2] for part in rest.split(",")) if scheme == _ALGORITHM else {}
         missing = [f"Authorization header requires '{name}' parameter." for name in _PARTS if not parts.get(name)]
         if missing:
             raise SignatureError(" ".join(missing))
-        scope = _SCOPE.fullmatch(parts["Credential"])
-        if scope is None or scope["end"] != _TERMINATOR:
-            raise SignatureError(f"Credential should be scoped with a valid terminator: '{_TERMINATOR}'.")
         timestamp = incoming.header("x-amz-date")
         if timestamp is None:
             raise SignatureError("Authorization header requires existence of an 'X-Amz-Date' header.")
+        return cls._of(parts["Credential"], parts["SignedHeaders"], parts["Signature"], timestamp)
+
+    @classmethod
+    def _read_query(cls, query: Mapping[str, str]) -> Self:
+        """Read a presigned URL: a page can give its WebSocket no headers.
+
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-signing-elements.html
+        """
+        missing = [
+            f"AWS query-string parameters must include '{name}'." for name in _QUERY_PARTS if not query.get(name)
+        ]
+        if missing:
+            raise SignatureError(" ".join(missing))
+        algorithm, credential, timestamp, expires, signed_headers = (query[name] for name in _QUERY_PARTS)
+        if algorithm != _ALGORITHM:
+            raise SignatureError(f"X-Amz-Algorithm only supports '{_ALGORITHM}'.")
+        if not expires.isdecimal() or not 1 <= int(expires) <= _EXPIRES_MAX_SECONDS:
+            raise SignatureError(f"X-Amz-Expires must be a number of seconds from 1 to {_EXPIRES_MAX_SECONDS}.")
+        return cls._of(credential, signed_headers, query[_QUERY_SIGNATURE], timestamp, expires_seconds=int(expires))
+
+    @classmethod
+    def _of(
+        cls, credential: str, signed_headers: str, value: str, timestamp: str, *, expires_seconds: int | None = None
+    ) -> Self:
+        scope = _SCOPE.fullmatch(credential)
+        if scope is None or scope["end"] != _TERMINATOR:
+            raise SignatureError(f"Credential should be scoped with a valid terminator: '{_TERMINATOR}'.")
         return cls(
             access_key=scope["access_key"],
             date=scope["date"],
             region=scope["region"],
             service=scope["service"],
-            signed_headers=tuple(parts["SignedHeaders"].lower().split(";")),
-            value=parts["Signature"],
+            signed_headers=tuple(signed_headers.lower().split(";")),
+            value=value,
             timestamp=timestamp,
+            expires_seconds=expires_seconds,
         )
 
     def verify(self, incoming: Incoming, *, secret_key: str, region: str, now_ms: int) -> None:
@@ -122,11 +160,14 @@ class Signature:
             raise SignatureError(
                 "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP."
             )
-        earliest, latest = now - _TOLERANCE, now + _TOLERANCE
+        lifetime, words = _TOLERANCE, "5 min."
+        if self.expires_seconds is not None:
+            lifetime, words = timedelta(seconds=self.expires_seconds), f"{self.expires_seconds} sec."
+        earliest, latest = now - lifetime, now + _TOLERANCE
         if signed_at < earliest:
             raise SignatureError(
                 f"Signature expired: {self.timestamp} is now earlier than {earliest:{SIGV4_TIMESTAMP}} "
-                f"({now:{SIGV4_TIMESTAMP}} - 5 min.)"
+                f"({now:{SIGV4_TIMESTAMP}} - {words})"
             )
         if signed_at > latest:
             raise SignatureError(
@@ -135,10 +176,10 @@ class Signature:
             )
 
     def _expected(self, incoming: Incoming, headers: Mapping[str, str], body: bytes, secret_key: str) -> str:
-        query = f"?{incoming.raw_query}" if incoming.raw_query else ""
-        request = AWSRequest(
-            method=incoming.method, url=f"http://gateway{incoming.path}{query}", headers=headers, data=body
-        )
+        # The signature can't cover itself.
+        parameters = [each for each in incoming.raw_query.split("&") if not each.startswith(f"{_QUERY_SIGNATURE}=")]
+        url = f"http://gateway{incoming.path}?{'&'.join(parameters)}"
+        request = AWSRequest(method=incoming.method, url=url, headers=headers, data=body)
         request.context["timestamp"] = self.timestamp
         signer = _ClientsChoice(Credentials(self.access_key, secret_key), self.service, self.region)
         return signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)

@@ -1,4 +1,4 @@
-"""The Lambda consumer's local mapping as a process: `python -m dropslot.local.mapping --help`."""
+"""A local mapping as a process, the Lambda consumer's or that of pushes: `python -m dropslot.local.mapping --help`."""
 
 import argparse
 import asyncio
@@ -18,7 +18,9 @@ from dropslot.adapters import logs
 from dropslot.core.errors import ConfigurationError
 from dropslot.local.clients import REGION, kinesis_client
 from dropslot.local.mapping.consumer import ConsumerPlaces, MappingConsumer
+from dropslot.local.mapping.entry import print_line, python_path
 from dropslot.local.mapping.options import MappingOptions
+from dropslot.local.mapping.specs import notify_function, stream_function, sweep_function
 from dropslot.runtimes.preflight import check_handlers
 from dropslot.settings import Settings
 
@@ -29,11 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code."""
     parsed = _parser().parse_args(arguments)
     logs.configure("INFO", sys.stderr)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(_python_path(parsed.functions))}
+    environment = {**os.environ, "PYTHONPATH": python_path(parsed.functions)}
     try:
-        Settings.from_env(environment)
-        check_handlers(environment)
         options = msgspec.json.decode(parsed.options, type=MappingOptions)
+        if parsed.notify:
+            function, sweep = notify_function(options, environment), None
+        else:
+            Settings.from_env(environment)
+            check_handlers(environment)
+            function, sweep = stream_function(options, environment), sweep_function(options, environment)
         with closing(kinesis_client(parsed.kinesis_endpoint, parsed.region)) as client:
             consumer = MappingConsumer(
                 options,
@@ -45,8 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     failures=parsed.failures,
                 ),
                 client=client,
-                environment=environment,
-                on_line=_print,
+                function=function,
+                sweep=sweep,
+                on_line=print_line,
             )
             asyncio.run(_run(consumer))
     except (ConfigurationError, msgspec.ValidationError) as wrong:
@@ -72,17 +79,6 @@ async def _run(consumer: MappingConsumer) -> None:
         await running
 
 
-def _python_path(functions: Path) -> list[str]:
-    """Return where functions find modules: their own folder, then this one, as in what is deployed."""
-    inherited = os.environ.get("PYTHONPATH", "")
-    return [str(functions.resolve()), str(Path.cwd()), *filter(None, inherited.split(os.pathsep))]
-
-
-def _print(line: bytes) -> None:
-    sys.stderr.buffer.write(line + b"\n")
-    sys.stderr.buffer.flush()
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dropslot.local.mapping", description=__doc__)
     parser.add_argument("--kinesis-endpoint", required=True, metavar="URL")
@@ -91,8 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--functions", required=True, type=Path, metavar="DIR", help="folder of the entry modules")
     parser.add_argument("--state-dir", required=True, type=Path, metavar="DIR", help="takes the heartbeat")
     parser.add_argument("--positions", required=True, type=Path, metavar="FILE", help="remembers how far it got")
-    parser.add_argument("--failures", required=True, type=Path, metavar="DIR", help="stands for the S3 bucket")
+    parser.add_argument(
+        "--failures", type=Path, metavar="DIR", help="stands for the S3 bucket; without it there is none"
+    )
     parser.add_argument("--options", default="{}", metavar="JSON", help="fields of MappingOptions")
+    parser.add_argument("--notify", action="store_true", help="invoke the function that pushes, not the consumer's")
     return parser
 
 

@@ -1,17 +1,16 @@
-"""The Lambda consumer as a whole: the mapping and its function, the sweep function and its schedule."""
+"""A mapping as a whole: what it reads and invokes, and beside the consumer's the sweep function and its schedule."""
 
 import asyncio
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dropslot.core import mapping
 from dropslot.local.mapping.beat import MappingBeat
 from dropslot.local.mapping.environment import FunctionSpec
 from dropslot.local.mapping.event import ACCOUNT
@@ -20,7 +19,7 @@ from dropslot.local.mapping.filters import compile_filters
 from dropslot.local.mapping.function import Function
 from dropslot.local.mapping.lane import Delivery
 from dropslot.local.mapping.log_counters import LogCounters
-from dropslot.local.mapping.options import MappingOptions
+from dropslot.local.mapping.options import FROM_FIRST, MappingOptions
 from dropslot.local.mapping.poller import Poller
 from dropslot.local.mapping.positions import Positions
 from dropslot.local.mapping.shard import ShardReader
@@ -46,14 +45,14 @@ class ConsumerPlaces:
         region: AWS region that it claims to be in.
         state_dir: folder of the beat.
         positions: file of the positions.
-        failures: folder that stands for the failure destination.
+        failures: folder that stands for the failure destination; None for a mapping without one.
     """
 
     stream: str
     region: str
     state_dir: Path
     positions: Path
-    failures: Path
+    failures: Path | None
 
 
 class MappingConsumer:
@@ -63,8 +62,9 @@ class MappingConsumer:
         options: of the mapping.
         places: see there.
         client: of Kinesis.
-        environment: variables of both functions.
-        on_line: takes each line that they log.
+        function: gets the batches.
+        sweep: is invoked by schedule; None for a mapping without one.
+        on_line: takes each line that the functions log.
 
     Raises:
         ConfigurationError: the options, or the filters, are none that this mapping can keep.
@@ -76,7 +76,8 @@ class MappingConsumer:
         places: ConsumerPlaces,
         *,
         client: "KinesisClient",
-        environment: Mapping[str, str],
+        function: FunctionSpec,
+        sweep: FunctionSpec | None,
         on_line: Callable[[bytes], None],
     ) -> None:
         options.check()
@@ -88,33 +89,9 @@ class MappingConsumer:
         self._positions = Positions(places.positions)
         self._matches = compile_filters(options.filters)
         self._stream_arn = f"arn:aws:kinesis:{places.region}:{ACCOUNT}:stream/{places.stream}"
-        self._function = Function(
-            FunctionSpec(
-                name="dropslot-stream",
-                handler=mapping.STREAM_HANDLER,
-                environment=environment,
-                timeout_seconds=options.stream_timeout_seconds,
-                memory_mib=options.stream_memory_mib,
-            ),
-            on_line=self._log_line,
-        )
-        self._sweep = Function(
-            FunctionSpec(
-                name="dropslot-sweep",
-                handler=mapping.SWEEP_HANDLER,
-                environment=environment,
-                timeout_seconds=options.sweep_timeout_seconds,
-                memory_mib=options.sweep_memory_mib,
-            ),
-            on_line=self._log_line,
-        )
-        failures = FailureFolder(
-            places.failures,
-            mapping_id=str(uuid.uuid5(uuid.NAMESPACE_URL, self._stream_arn)),
-            function=self._function.spec,
-            stream_arn=self._stream_arn,
-        )
-        self._delivery = Delivery(options=options, function=self._function, failures=failures)
+        self._function = Function(function, on_line=self._log_line)
+        self._sweep = Function(sweep, on_line=self._log_line) if sweep is not None else None
+        self._delivery = Delivery(options=options, function=self._function, failures=self._failure_folder())
         self._poller = Poller(client, places.stream, self._positions, self._open_shard)
 
     async def run(self) -> None:
@@ -123,25 +100,30 @@ class MappingConsumer:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._poller.run())
-                group.create_task(self._keep_sweeping())
+                if self._sweep is not None:
+                    group.create_task(self._keep_sweeping(self._sweep))
                 group.create_task(self._keep_telling())
         finally:
             self._positions.save()
-            await asyncio.gather(self._function.close(), self._sweep.close())
+            await asyncio.gather(*(function.close() for function in self._functions))
             _log.info("mapping_stopped")
 
     async def reload(self) -> None:
         """Replace the execution environments, which import the handlers afresh."""
         _log.info("environments_replaced")
-        await asyncio.gather(self._function.retire(), self._sweep.retire())
+        await asyncio.gather(*(function.retire() for function in self._functions))
 
-    async def _keep_sweeping(self) -> None:
+    @property
+    def _functions(self) -> tuple[Function, ...]:
+        return (self._function,) if self._sweep is None else (self._function, self._sweep)
+
+    async def _keep_sweeping(self, sweep: Function) -> None:
         due = time.monotonic()
         while True:
             due = max(due + self._options.sweep_every_seconds, time.monotonic())
             await asyncio.sleep(due - time.monotonic())
             # As the schedule does: a sweep that failed isn't repeated, the next one does the same.
-            await self._sweep.invoke(_TICK)
+            await sweep.invoke(_TICK)
 
     async def _keep_telling(self) -> None:
         while True:
@@ -156,13 +138,26 @@ class MappingConsumer:
             pid=os.getpid(),
             beat_epoch_seconds=time.time(),
             shards=self._poller.shards,
-            functions={**self._function.pids, **self._sweep.pids},
+            functions={name: pid for function in self._functions for name, pid in function.pids.items()},
             counters=self._counters.totals,
         )
 
-    def _open_shard(self, shard_id: str) -> ShardReader:
+    def _failure_folder(self) -> FailureFolder | None:
+        if self._places.failures is None:
+            return None
+        return FailureFolder(
+            self._places.failures,
+            mapping_id=str(uuid.uuid5(uuid.NAMESPACE_URL, self._stream_arn)),
+            function=self._function.spec,
+            stream_arn=self._stream_arn,
+        )
+
+    def _open_shard(self, shard_id: str, *, has_parent: bool) -> ShardReader:
+        # What came into a child since the mapping began is new, however late the shard is opened.
+        begins = FROM_FIRST if has_parent else self._options.starting_position
         return ShardReader(
             shard_id,
+            begins=begins,
             stream=self._places.stream,
             stream_arn=self._stream_arn,
             client=self._client,

@@ -2,9 +2,9 @@
 
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
 
-Of the operators Lambda knows, those that the deployed mapping uses are here: equal strings, `anything-but` of strings,
-`exists` on leaves. A pattern with any other is refused, since to guess its meaning would be to test something else
-than what gets deployed.
+Of the operators Lambda knows, those that the deployed mappings use are here: equal strings, `prefix`, `anything-but` of
+strings, `exists` on leaves. A pattern with any other is refused, since to guess its meaning would be to test something
+else than what gets deployed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -90,6 +90,8 @@ def _alternative(pattern: object, path: str) -> _Test:
         case {"exists": bool(wanted), **rest} if not rest:
             # Only leaves exist in this sense: an object in its place doesn't count.
             return lambda value: (value is not _ABSENT and not isinstance(value, dict | list)) is wanted
+        case {"prefix": str(start), **rest} if not rest:
+            return lambda value: isinstance(value, str) and value.startswith(start)
         case {"anything-but": list(refused), **rest} if not rest and all(isinstance(one, str) for one in refused):
             return lambda value: value is not _ABSENT and not isinstance(value, dict | list) and value not in refused
     raise ValueError(f"{path}: {pattern!r} is an operator that the local mapping doesn't know")

@@ -31,12 +31,12 @@ class Delivery:
     Args:
         options: of the mapping.
         function: gets the batches.
-        failures: keeps what is given up.
+        failures: keeps what is given up; None where it is dropped.
     """
 
     options: MappingOptions
     function: Function
-    failures: FailureFolder
+    failures: FailureFolder | None
 
 
 class Lane:
@@ -163,18 +163,16 @@ class Lane:
         return verdict.again, verdict.failed
 
     def _give_up(self, batch: Batch, condition: str, answer: Answer | None) -> None:
-        last = answer if batch.invocations else None
-        file = self._failures.keep(
-            batch, shard_id=self._shard_id, condition=condition, answer=last, now=datetime.now(UTC)
-        )
+        kept: dict[str, str] = {}
+        if self._failures is not None:
+            last = answer if batch.invocations else None
+            file = self._failures.keep(
+                batch, shard_id=self._shard_id, condition=condition, answer=last, now=datetime.now(UTC)
+            )
+            kept = {"file": str(file)}
         _log.error(
             "batch_given_up",
-            extra={
-                "shard_id": self._shard_id,
-                "records": len(batch.records),
-                "condition": condition,
-                "file": str(file),
-            },
+            extra={"shard_id": self._shard_id, "records": len(batch.records), "condition": condition, **kept},
         )
         for record in batch.records:
             self._resolved(record)

@@ -1,11 +1,14 @@
-"""What can be chosen about the local mapping and its functions; every default is what the infrastructure deploys."""
+"""What can be chosen about a local mapping and its functions; every default is what the infrastructure deploys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from dropslot.core import mapping
 from dropslot.core.errors import ConfigurationError
+
+FROM_FIRST: Final = "TRIM_HORIZON"
+FROM_NOW: Final = "LATEST"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,7 @@ class MappingOptions:
         bisect: halve a batch whose invocation failed.
         retry_attempts: further deliveries of a failing batch; -1 goes on until its records are too old.
         record_age_seconds: older records are given up, AWS takes 60 s and more; -1 gives none up.
+        starting_position: where a mapping without positions begins, `FROM_FIRST` or `FROM_NOW`.
         filters: patterns; a record is delivered if it matches one of them.
         poll_seconds: pause after a read that brought nothing new; AWS reads each shard once a second.
         stream_timeout_seconds: time-out of the function that gets the batches.
@@ -37,6 +41,7 @@ class MappingOptions:
     bisect: bool = mapping.BISECT
     retry_attempts: int = mapping.RETRY_ATTEMPTS
     record_age_seconds: float = mapping.RECORD_AGE_SECONDS
+    starting_position: str = mapping.STARTING_POSITION
     filters: tuple[Mapping[str, Any], ...] = mapping.FILTERS
     poll_seconds: float = 1.0
     stream_timeout_seconds: float = mapping.STREAM_TIMEOUT_SECONDS
@@ -68,5 +73,23 @@ class MappingOptions:
             )
             if not low <= value <= high
         ]
+        if self.starting_position not in {FROM_FIRST, FROM_NOW}:
+            faults.append(f"starting_position={self.starting_position} must be {FROM_FIRST} or {FROM_NOW}")
         if faults:
             raise ConfigurationError(*faults)
+
+
+#: The second mapping, of the function that pushes outcomes.
+NOTIFY_OPTIONS: Final = MappingOptions(
+    batch_size=mapping.NOTIFY_BATCH_SIZE,
+    batching_window_seconds=mapping.NOTIFY_BATCHING_WINDOW_SECONDS,
+    parallelization=mapping.NOTIFY_PARALLELIZATION,
+    bisect=mapping.NOTIFY_BISECT,
+    retry_attempts=mapping.NOTIFY_RETRY_ATTEMPTS,
+    record_age_seconds=mapping.NOTIFY_RECORD_AGE_SECONDS,
+    starting_position=mapping.NOTIFY_STARTING_POSITION,
+    filters=mapping.NOTIFY_FILTERS,
+    stream_timeout_seconds=mapping.NOTIFY_TIMEOUT_SECONDS,
+    stream_memory_mib=mapping.NOTIFY_MEMORY_MIB,
+    grace_seconds=5.0,
+)

@@ -1,8 +1,8 @@
 """Reads all shards of a stream, each from the moment it may be read: parents before their children."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 _LIST_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 0.5
+
+
+class OpenShard(Protocol):
+    """Makes the reader of a shard."""
+
+    def __call__(self, shard_id: str, *, has_parent: bool) -> ShardReader:
+        """Return a reader; a shard has a parent if it came of another by a reshard."""
 
 
 class Poller:
@@ -31,25 +38,29 @@ class Poller:
         client: "KinesisClient",
         stream: str,
         positions: Positions,
-        open_shard: Callable[[str], ShardReader],
+        open_shard: OpenShard,
     ) -> None:
         self._client = client
         self._stream = stream
         self._positions = positions
         self._open_shard = open_shard
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._readers: dict[str, ShardReader] = {}
 
     @property
     def shards(self) -> tuple[str, ...]:
         """The shards that are being read."""
-        return tuple(sorted(self._running))
+        return tuple(sorted(shard_id for shard_id in self._running if self._readers[shard_id].reading))
 
     async def run(self) -> None:
         """Read until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
-                for shard_id in await self._readable():
-                    self._running[shard_id] = group.create_task(self._open_shard(shard_id).run())
+                for shard in await self._readable():
+                    shard_id = shard["ShardId"]
+                    reader = self._open_shard(shard_id, has_parent="ParentShardId" in shard)
+                    self._readers[shard_id] = reader
+                    self._running[shard_id] = group.create_task(reader.run())
                 if self._running:
                     await asyncio.wait(
                         self._running.values(), timeout=_LIST_SECONDS, return_when=asyncio.FIRST_COMPLETED
@@ -58,13 +69,14 @@ class Poller:
                     await asyncio.sleep(_RETRY_SECONDS)
                 self._running = {shard_id: task for shard_id, task in self._running.items() if not task.done()}
 
-    async def _readable(self) -> list[str]:
+    async def _readable(self) -> list[Mapping[str, Any]]:
         try:
             shards = await asyncio.to_thread(self._list)
         except (ClientError, BotoCoreError):
             return []  # its server is away; the readers say so
         ended = {shard["ShardId"] for shard in shards if self._positions.get(shard["ShardId"]) == SHARD_END}
-        return [shard_id for shard_id in readable(shards, ended) if shard_id not in self._running]
+        open_ids = set(readable(shards, ended)) - self._running.keys()
+        return [shard for shard in shards if shard["ShardId"] in open_ids]
 
     def _list(self) -> list[Mapping[str, Any]]:
         found: list[Mapping[str, Any]] = []

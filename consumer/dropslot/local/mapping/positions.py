@@ -7,8 +7,9 @@ from typing import Final
 
 #: Position of a shard whose last record is resolved and that will get no more.
 SHARD_END: Final = "SHARD_END"
-#: Name of the file in a stack's state folder.
+#: Names of the files in a stack's state folder: the consumer's mapping, and the one that pushes.
 POSITIONS_FILE: Final = "mapping-positions.json"
+NOTIFY_POSITIONS_FILE: Final = "notify-positions.json"
 
 
 class Positions:

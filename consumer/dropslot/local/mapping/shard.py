@@ -37,18 +37,23 @@ class ShardReader:
 
     Args:
         shard_id: the shard.
+        begins: where it starts without a position, as Kinesis calls it.
         stream: name of the stream.
         stream_arn: its ARN.
         client: of Kinesis.
         matches: the mapping's filters; what they refuse counts as resolved.
         delivery: see there.
         positions: where it starts, and where it notes how far it has got.
+
+    Attributes:
+        reading: whether it has found its place: later records reach it.
     """
 
     def __init__(
         self,
         shard_id: str,
         *,
+        begins: str,
         stream: str,
         stream_arn: str,
         client: "KinesisClient",
@@ -57,6 +62,8 @@ class ShardReader:
         positions: Positions,
     ) -> None:
         self._shard_id = shard_id
+        self._begins = begins
+        self.reading = False
         self._stream = stream
         self._stream_arn = stream_arn
         self._client = client
@@ -87,6 +94,7 @@ class ShardReader:
             try:
                 if iterator is None:
                     iterator = await asyncio.to_thread(self._iterator)
+                    self.reading = True
                 answer = await asyncio.to_thread(self._client.get_records, ShardIterator=iterator, Limit=_READ_LIMIT)
             except (ClientError, BotoCoreError) as error:
                 # Iterators go stale, also by a restart of the stream's server.
@@ -105,8 +113,9 @@ class ShardReader:
                 await asyncio.sleep(min(_READ_SECONDS, self._poll_seconds))
 
     def _iterator(self) -> str:
+        # Whoever begins now and loses its place before the first record begins anew: what came meanwhile is passed by.
         where: Any = (
-            {"ShardIteratorType": "TRIM_HORIZON"}
+            {"ShardIteratorType": self._begins}
             if self._read_up_to is None
             else {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": self._read_up_to}
         )

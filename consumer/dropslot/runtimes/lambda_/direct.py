@@ -11,7 +11,7 @@ from dropslot.adapters.wire.dynamodb import TableCalls
 from dropslot.adapters.wire.signature import Credentials
 
 #: Regions whose endpoints are called ``dynamodb.<region>.amazonaws.com``.
-_REGION: Final = re.compile(r"(af|ap|ca|eu|il|me|mx|sa|us)-(gov-)?[a-z]+-\d")
+_REGION: Final = r"(af|ap|ca|eu|il|me|mx|sa|us)-(gov-)?[a-z]+-\d"
 
 #: What only the SDK knows how to follow: other sources of credentials, other endpoints.
 SDK_VARIABLES: Final = (
@@ -67,7 +67,7 @@ class DirectWay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _public_url(region: str) -> str | None:
-    return f"https://dynamodb.{region}.amazonaws.com" if _REGION.fullmatch(region) else None
+    return f"https://dynamodb.{region}.amazonaws.com" if re.fullmatch(_REGION, region) else None
 
 
 def _needs_sdk(environment: Mapping[str, str], url: str) -> bool:

@@ -52,25 +52,25 @@ class WebSocket:
         """
         happened = web_socket_event(event)
         connection = happened.request_context.connection_id
-        match happened.request_context.route_key:
-            case "$connect":
+        match happened.request_context.event_type:
+            case "CONNECT":
                 caller = caller_of(happened.request_context.identity, self._auth)
                 if caller is None:
                     _log.warning("caller_unknown", extra={"auth": self._auth})
                     return {"statusCode": 403}
                 await self._watches.connect(connection, caller)
-            case "$disconnect":
+            case "DISCONNECT":
                 await self._watches.disconnect(connection)
-            case route:
-                await self._message(connection, happened, watches=route == "watch")
+            case "MESSAGE":
+                await self._message(connection, happened)
         return {"statusCode": 200}
 
-    async def _message(self, connection: str, event: WebSocketEvent, *, watches: bool) -> None:
+    async def _message(self, connection: str, event: WebSocketEvent) -> None:
         text = event.body if event.body is not None else ""
         try:
             if event.is_base64_encoded:
                 await self._watching.refuse(connection, _BINARY)
-            elif watches:
+            elif event.request_context.route_key == "watch":
                 await self._watching.watch(connection, text)
             else:
                 await self._watching.refuse(connection, unknown_action(text))

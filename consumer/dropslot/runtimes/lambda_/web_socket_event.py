@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocke
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,11 +16,13 @@ class WebSocketContext(msgspec.Struct, frozen=True, rename="camel", kw_only=True
     """What the API says of a message.
 
     Args:
-        route_key: which route took it.
+        event_type: what happened.
+        route_key: which route took it; the client chooses that of a message.
         connection_id: names the connection, as long as it lives.
         identity: who connected.
     """
 
+    event_type: Literal["CONNECT", "DISCONNECT", "MESSAGE"]
     route_key: str
     connection_id: str
     identity: Identity = Identity()

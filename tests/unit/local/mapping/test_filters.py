@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dropslot.core.errors import ConfigurationError
-from dropslot.core.mapping import FILTERS
+from dropslot.core.mapping import FILTERS, NOTIFY_FILTERS
 from dropslot.local.mapping.filters import compile_filters
 
 
@@ -38,6 +38,42 @@ def test_the_deployed_filters(data: bytes, *, delivered: bool) -> None:
     assert compile_filters(FILTERS)(data) is delivered
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "delivered"),
+    [
+        ("pending-0", "done-0", True),
+        ("pending-f", "failed-f", True),
+        ("waiting-0", "done-0", True),
+        ("waiting-0", "failed-0", True),
+        ("pending-0", "waiting-0", False),
+        ("pending-0", "pending-0", False),
+        ("failed-0", "pending-0", False),
+        ("done-0", "done-0", False),
+        (None, "done-0", False),
+        ("pending-0", None, False),
+    ],
+)
+def test_the_filters_of_pushes(before: str | None, after: str | None, *, delivered: bool) -> None:
+    """Given a change of status, then it is delivered if it settles what was unsettled."""
+    images = {
+        name: {"status": {"S": status}}
+        for name, status in (("OldImage", before), ("NewImage", after))
+        if status is not None
+    }
+    matches = compile_filters(NOTIFY_FILTERS)
+
+    assert matches(json.dumps({"eventName": "MODIFY", "dynamodb": images}).encode()) is delivered
+    assert not matches(json.dumps({"eventName": "INSERT", "dynamodb": images}).encode())
+
+
+def test_a_prefix_is_of_strings() -> None:
+    """Given a prefix, then only strings that begin so match."""
+    matches = compile_filters([{"data": {"a": [{"prefix": "so"}]}}])
+
+    assert matches(b'{"a": "soup"}')
+    assert not any(map(matches, (b'{"a": "a soup"}', b'{"a": ["soup"]}', b'{"a": 1}', b"{}")))
+
+
 def test_without_filters_all_is_delivered() -> None:
     """Given no filters, then also what is no JSON."""
     assert compile_filters(())(b"\xff")
@@ -55,7 +91,9 @@ def test_exists_looks_at_leaves_only() -> None:
 @pytest.mark.parametrize(
     ("pattern", "fault"),
     [
-        ({"data": {"a": [{"prefix": "x"}]}}, "operator"),
+        ({"data": {"a": [{"suffix": "x"}]}}, "operator"),
+        ({"data": {"a": [{"prefix": 1}]}}, "operator"),
+        ({"data": {"a": [{"prefix": {"equals-ignore-case": "x"}}]}}, "operator"),
         ({"data": {"a": [{"numeric": [">", 1]}]}}, "operator"),
         ({"data": {"a": [{"anything-but": {"prefix": "x"}}]}}, "operator"),
         ({"data": {"a": [{"anything-but": [1]}]}}, "operator"),

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dropslot.api.settings import TypeSettings
@@ -34,6 +34,7 @@ def test_it_is_who_sends_requests(api: Api, auth: Auth, identity: dict[str, Any]
     assert caller_of(told, auth) == api.status("k", identity=identity).caller
 
 
+@settings(max_examples=50)
 @given(st.text(min_size=1, max_size=20).filter(lambda name: name.isprintable()))
 def test_any_name_becomes_a_prefix_without_a_separator(api: Api, name: str) -> None:
     """Given any name, then it is escaped as the template escapes it, and can't reach into another caller's ids."""

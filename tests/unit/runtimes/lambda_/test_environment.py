@@ -206,6 +206,22 @@ async def test_a_success_after_the_limit_is_taken_in_a_later_invocation() -> Non
 
 
 @asynchronous
+async def test_a_batch_given_up_leaves_late_handlers_to_their_runner() -> None:
+    """Given a handler past its limit, when its batch is given up, then its call isn't ended: it still counts as lost."""
+    late: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+
+    async def script(request: Request) -> Ending:
+        return TimedOut(60, late) if request.id == "caller#slow" else Returned(None)
+
+    stand = Stand(ScriptedRunner(script))
+    records = [stand.accept("caller#slow"), stand.accept("caller#other")]
+    stand.requests.instead = lambda write: WriteResult.RETRY if write.id == "caller#other" else None
+    assert await stand.invoke(*records, remaining_seconds=100) == numbers(records)[1:]
+    await settle()
+    assert not late.done()
+
+
+@asynchronous
 async def test_counts_are_logged_once_per_invocation(caplog: pytest.LogCaptureFixture) -> None:
     """Given two invocations, then each says what it counted itself, and one without news says nothing."""
     caplog.set_level(logging.INFO)

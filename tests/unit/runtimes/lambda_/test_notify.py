@@ -5,8 +5,12 @@ from collections.abc import Sequence
 import pytest
 
 from dropslot.adapters.push.memory import MemoryPusher
+from dropslot.adapters.watches.dynamodb import WRITES_SECONDS
 from dropslot.adapters.watches.memory import MemoryWatches
 from dropslot.core.errors import TransientError
+from dropslot.core.mapping import NOTIFY_TIMEOUT_SECONDS
+from dropslot.engine.notifying import LOOKUPS_SECONDS
+from dropslot.engine.pushing import PUSHES_SECONDS
 from dropslot.runtimes.lambda_.event import UnexpectedEventError
 from dropslot.runtimes.lambda_.notify import Notify
 from tests.unit.core.images import TABLE, data, image, record
@@ -79,3 +83,8 @@ async def test_an_event_of_something_else_is_an_error() -> None:
     """Given a message of a client, then the function isn't set up as it should be, and says so."""
     with pytest.raises(UnexpectedEventError, match="no batch"):
         await Notify(table=TABLE, watches=MemoryWatches(), pusher=MemoryPusher()).serve(watch_event("a"))
+
+
+def test_the_limits_of_a_batch_fit_into_the_function_s() -> None:
+    """Given a batch that uses up each of its limits, then it is answered before the function is cut off."""
+    assert LOOKUPS_SECONDS + WRITES_SECONDS + PUSHES_SECONDS < NOTIFY_TIMEOUT_SECONDS - 5

@@ -10,6 +10,7 @@ from dropslot.adapters.requests.memory import MemoryRequests
 from dropslot.adapters.requests.memory_standings import MemoryStandings
 from dropslot.adapters.watches.memory import MemoryWatches
 from dropslot.core.errors import TransientError
+from dropslot.engine.feedback_ports import Refusal
 from dropslot.runtimes.lambda_.caller import Auth
 from dropslot.runtimes.lambda_.event import UnexpectedEventError
 from dropslot.runtimes.lambda_.web_socket import WebSocket
@@ -88,13 +89,28 @@ async def test_a_message_it_cannot_take_is_told_so(event: dict[str, Any], error:
     assert stand.watches.watches == set()
 
 
+@pytest.mark.parametrize("route", ["$connect", "$disconnect"])
+@asynchronous
+async def test_a_message_cannot_pass_for_coming_or_going(route: str) -> None:
+    """Given a message whose action is the name of another route, then who is connected stays as it is."""
+    stand = Stand("none")
+    await stand.function.serve(socket_event("$connect"))
+    assert await stand.watches.claim(CONNECTION, 10_000, limit=10_000) == "-"
+    event = socket_event(route, f'{{"action":"{route}"}}')
+    event["requestContext"]["eventType"] = "MESSAGE"
+    await stand.function.serve(event)
+    assert b"unknown_action" in stand.pusher.sent[0][1]
+    assert await stand.watches.claim(CONNECTION, 1, limit=10_000) is Refusal.TOO_MANY
+
+
 @pytest.mark.parametrize(
     "event",
     [
         {},
         {"Records": []},
-        {"requestContext": {"routeKey": "watch"}},
-        {"requestContext": {"routeKey": "watch", "connectionId": 5}},
+        {"requestContext": {"routeKey": "watch", "eventType": "MESSAGE"}},
+        {"requestContext": {"routeKey": "watch", "eventType": "MESSAGE", "connectionId": 5}},
+        {"requestContext": {"routeKey": "watch", "eventType": "DANCE", "connectionId": "one"}},
         {"requestContext": {"http": {"method": "GET"}}},
     ],
 )
