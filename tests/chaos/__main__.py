@@ -1,4 +1,4 @@
-"""Chaos at length: `python -m tests.chaos --requests 5000 --fault all --seed 7 --out chaos.jsonl`."""
+"""Chaos at length: `python -m tests.chaos --consumer lambda --requests 5000 --fault all --out chaos.jsonl`."""
 
 import argparse
 import sys
@@ -10,10 +10,11 @@ from typing import Final
 
 from rich.console import Console
 
+from dropslot.local.options import KCL
 from tests.chaos.campaign import run_campaign, schedule
 from tests.chaos.faults import FAULTS
 from tests.chaos.figures import Figures, as_line, as_table, figures_of, figures_of_broken, is_clean
-from tests.chaos.scenarios import mixed_poison
+from tests.chaos.poisons import mixed_poison
 
 _MIXED: Final = "mixed"
 #: By default a fault comes once for this many requests, and more often when faults are mixed; each needs a pile.
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the campaigns, one after the other, and print their table; 1 if any was broken off or has a fault."""
     options = _parse(arguments)
     chosen = options.fault if options.fault is not None else ["all"]
-    campaigns = [*FAULTS, _MIXED] if "all" in chosen else chosen
+    campaigns = [*FAULTS[options.consumer], _MIXED] if "all" in chosen else chosen
     folder = options.folder if options.folder is not None else Path(tempfile.mkdtemp(prefix="dropslot-chaos-"))
     console = Console(width=180)
     console.print(f"logs in {folder}, seed {options.seed}", highlight=False)
@@ -43,14 +44,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--requests", type=int, default=1000, help="in each campaign")
-    parser.add_argument("--fault", action="append", choices=("all", _MIXED, *FAULTS), help="all is each, then mixed")
+    parser.add_argument("--fault", action="append", help="all is each, then mixed")
+    parser.add_argument("--consumer", choices=tuple(FAULTS), default=KCL, help="what runs requests")
     parser.add_argument("--strikes", type=int, help="how often the fault of a campaign strikes; default: by requests")
     parser.add_argument("--mixed-strikes", type=int, help="faults in the mixed campaign; default: by requests")
     parser.add_argument("--concurrency", type=int, default=8, help="of each shard: more for many requests")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--folder", type=Path, help="takes logs and data; default: a temporary one")
     parser.add_argument("--out", type=Path, help="gets a line of JSON for each campaign")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    known = ("all", _MIXED, *FAULTS[options.consumer])
+    if unknown := [fault for fault in options.fault or () if fault not in known]:
+        parser.error(f"{unknown[0]} strikes no {options.consumer} consumer; choose from {', '.join(known)}")
+    return options
 
 
 def _run(name: str, folder: Path, options: argparse.Namespace, console: Console) -> Figures:
@@ -62,8 +68,9 @@ def _run(name: str, folder: Path, options: argparse.Namespace, console: Console)
     if name == _MIXED:
         strikes = options.mixed_strikes
         if strikes is None:
-            strikes = min(len(FAULTS), max(1, options.requests // _REQUESTS_PER_MIXED_STRIKE))
-        faults, extra = schedule(options.seed, strikes), mixed_poison(options.seed)
+            strikes = min(len(FAULTS[options.consumer]), max(1, options.requests // _REQUESTS_PER_MIXED_STRIKE))
+        faults = schedule(options.seed, strikes, options.consumer)
+        extra = mixed_poison(options.seed, options.consumer)
     else:
         strikes = options.strikes if options.strikes is not None else max(1, options.requests // _REQUESTS_PER_STRIKE)
         faults, extra = [name] * strikes, []
@@ -71,6 +78,7 @@ def _run(name: str, folder: Path, options: argparse.Namespace, console: Console)
         report = run_campaign(
             name,
             folder,
+            consumer=options.consumer,
             faults=faults,
             requests=options.requests,
             seed=options.seed,

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.chaos.faults import FAULTS, LEAST_UNSETTLED
+from tests.chaos.faults import FAULTS
 from tests.chaos.ledger import Ledger
 from tests.chaos.rig import Rig
 from tests.chaos.stand import running_rig
+from tests.chaos.strikes import LEAST_UNSETTLED, Fault
 from tests.chaos.workload import Task, ordinary
 
 _SETTLE_SECONDS: Final = 300.0
@@ -42,6 +43,7 @@ class Report:
         strikes: the faults, in order.
         ledger: the books.
         again: requests that the client had to send again.
+        lost_invocations: invocations of the function that got no answer; each is a batch that came again.
         settle_seconds: from the last request that was accepted to the last that was settled.
         seconds: all of it, without the start of the stack.
     """
@@ -50,14 +52,15 @@ class Report:
     strikes: Sequence[Strike]
     ledger: Ledger
     again: int
+    lost_invocations: int
     settle_seconds: float
     seconds: float
 
 
-def schedule(seed: int, count: int) -> list[str]:
-    """Draw faults at random, each kind once before any comes again."""
+def schedule(seed: int, count: int, consumer: str) -> list[str]:
+    """Draw a consumer's faults at random, each kind once before any comes again."""
     chance = random.Random(seed)
-    kinds = list(FAULTS)
+    kinds = list(FAULTS[consumer])
     drawn: list[str] = []
     while len(drawn) < count:
         chance.shuffle(kinds)
@@ -69,6 +72,7 @@ def run_campaign(
     name: str,
     folder: Path,
     *,
+    consumer: str,
     faults: Sequence[str],
     requests: int,
     seed: int,
@@ -83,6 +87,7 @@ def run_campaign(
     Args:
         name: what the report calls it.
         folder: an empty one.
+        consumer: what runs requests.
         faults: which ones strike, in this order.
         requests: how many ordinary ones are handed in.
         seed: decides over requests and over what faults leave open.
@@ -95,10 +100,13 @@ def run_campaign(
     """
     chance = random.Random(seed)
     tasks = ordinary(requests, seed)
-    persistent = any(FAULTS[fault].persistent for fault in faults)
+    persistent = any(FAULTS[consumer][fault].persistent for fault in faults)
     patience_seconds = _SETTLE_SECONDS + requests * _SETTLE_SECONDS_PER_REQUEST
     settings = {"DROPSLOT_CONCURRENCY": str(concurrency)}
-    with running_rig(folder, persistent=persistent, settings=settings) as rig, ThreadPoolExecutor(1) as sender:
+    with (
+        running_rig(folder, consumer=consumer, persistent=persistent, settings=settings) as rig,
+        ThreadPoolExecutor(1) as sender,
+    ):
         started = time.monotonic()
         rig.client.send_all(extra)
         strikes = []
@@ -109,7 +117,9 @@ def run_campaign(
                     rig.await_settled(patience_seconds)
                 portion = tasks[at * len(tasks) // len(faults) : (at + 1) * len(tasks) // len(faults)]
                 sending = sender.submit(rig.client.send_all, portion)
-                strikes.append(_strike(rig, fault, sending, chance, say))
+                unsettled = _strike(rig, FAULTS[consumer][fault], sending, chance)
+                say(f"{fault} struck with {unsettled} unsettled, {len(rig.client.accepted)} accepted by now")
+                strikes.append(Strike(fault=fault, unsettled=unsettled))
                 sending.result()
         finally:
             rig.client.give_up()
@@ -121,19 +131,19 @@ def run_campaign(
             strikes=strikes,
             ledger=rig.audit(),
             again=rig.client.again,
+            lost_invocations=rig.lost_invocations(),
             settle_seconds=settle_seconds,
             seconds=seconds,
         )
 
 
-def _strike(rig: Rig, name: str, sending: "Future[None]", chance: random.Random, say: Callable[[str], None]) -> Strike:
-    fault = FAULTS[name]
+def _strike(rig: Rig, fault: Fault, sending: "Future[None]", chance: random.Random) -> int:
+    """Let a fault strike; return how many requests were unsettled then."""
     with ExitStack() as lasting:
         with rig.slow_handlers():
             rig.await_pile(fault.pile, _LOAD_SECONDS)
             unsettled = lasting.enter_context(fault.strike(rig, chance))
-        say(f"{name} struck with {unsettled} unsettled, {len(rig.client.accepted)} accepted")
-        assert unsettled >= LEAST_UNSETTLED, f"{name} struck {unsettled} unsettled requests only"
+        assert unsettled >= LEAST_UNSETTLED, f"it struck {unsettled} unsettled requests only"
     if sending.done():
         sending.result()
-    return Strike(fault=name, unsettled=unsettled)
+    return unsettled

@@ -1,4 +1,4 @@
-"""What chaos needs of its machine, and how much of it there is: sizes and seed come from the environment."""
+"""What chaos needs of its machine, and how much of it there is: consumer, sizes and seed come from the environment."""
 
 import os
 import random
@@ -7,15 +7,26 @@ from pathlib import Path
 
 import pytest
 
+from dropslot.core.errors import ConfigurationError
 from dropslot.local.doctor import missing_for_kcl
+from dropslot.local.options import KCL
+from dropslot.local.parts import Parts
 
 
-@pytest.fixture(autouse=True)
-def _needs_parts() -> None:
-    if missing := missing_for_kcl(os.environ):
+@pytest.fixture
+def consumer(request: pytest.FixtureRequest) -> str:
+    """What runs requests: `CHAOS_CONSUMER`, or both in turn for a test that asks for it."""
+    consumer: str = getattr(request, "param", os.environ.get("CHAOS_CONSUMER", KCL))
+    missing = missing_for_kcl(os.environ) if consumer == KCL else ""
+    try:
+        Parts.find(os.environ, Path.cwd())
+    except ConfigurationError as error:
+        missing = str(error)
+    if missing:
         if os.environ.get("CI") == "true":
             pytest.fail(f"the stack can't run: {missing}")
-        pytest.skip(str(missing))
+        pytest.skip(missing)
+    return consumer
 
 
 @pytest.fixture
@@ -27,15 +38,10 @@ def seed(tell: Callable[[object], None]) -> int:
 
 
 @pytest.fixture
-def requests_count() -> int:
-    """Ordinary requests of a chaos run, `CHAOS_REQUESTS`."""
-    return int(os.environ.get("CHAOS_REQUESTS", "520"))
-
-
-@pytest.fixture
-def strikes() -> int:
-    """Faults of a mixed schedule, `CHAOS_STRIKES`."""
-    return int(os.environ.get("CHAOS_STRIKES", "4"))
+def size(consumer: str) -> tuple[int, int]:
+    """Ordinary requests of a mixed run, `CHAOS_REQUESTS`, and its faults, `CHAOS_STRIKES`."""
+    requests, strikes = ("520", "4") if consumer == KCL else ("330", "3")
+    return int(os.environ.get("CHAOS_REQUESTS", requests)), int(os.environ.get("CHAOS_STRIKES", strikes))
 
 
 @pytest.fixture

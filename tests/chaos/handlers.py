@@ -24,6 +24,10 @@ FOR_EVER_SECONDS: Final = 3600.0
 #: What the memory eater may take on top of what its process has already.
 _EATER_BYTES: Final = 192 * 1024 * 1024
 _BITE_BYTES: Final = 8 * 1024 * 1024
+#: More than a function under chaos may have in all.
+_GULP_BYTES: Final = 320 * 1024 * 1024
+#: Longer than a function's time-out; such a process doesn't even notice that nobody waits for it any more.
+_FROZEN_SECONDS: Final = 60
 
 
 def handle(request: Request) -> Any:
@@ -79,6 +83,18 @@ def _eat(_: Mapping[str, Any]) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _gorge(_: Mapping[str, Any]) -> None:
+    """Take more memory than a function may, and keep it."""
+    eaten = bytearray(b"x") * _GULP_BYTES
+    time.sleep(FOR_EVER_SECONDS)
+    del eaten
+
+
+def _freeze(_: Mapping[str, Any]) -> None:
+    """Do what no limit of a handler ends, nor anything else in its process: hold the interpreter's lock."""
+    ctypes.PyDLL(None).sleep(_FROZEN_SECONDS)
+
+
 def _hang(_: Mapping[str, Any]) -> None:
     time.sleep(FOR_EVER_SECONDS)
 
@@ -93,6 +109,8 @@ _DEEDS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
     "exit": _exit,
     "crash": _crash,
     "eat": _eat,
+    "freeze": _freeze,
+    "gorge": _gorge,
     "hang": _hang,
     "large": _large,
 }

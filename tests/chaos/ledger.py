@@ -29,7 +29,7 @@ class Ledger:
         requests: how many were accepted.
         lost: accepted, but gone or unsettled.
         wrong: settled, but not as expected.
-        blamed: failed as killers by the rule of three deaths, though others killed the process that often.
+        blamed: failed as killers by the rule of deaths, though others killed the process that often.
         double_outcomes: outcome writes beyond the first of an (id, attempt).
         redrives: writes that raised an attempt.
         runs: how often a handler was run, per accepted request.
@@ -69,6 +69,7 @@ def audit(
     items: Iterable[Event],
     feed: Iterable[Event],
     runs: Mapping[str, list[int]],
+    least_deaths: int = MAX_STARTS,
 ) -> Ledger:
     """Compare all books.
 
@@ -78,11 +79,12 @@ def audit(
         items: the table, item by item.
         feed: its change feed from the beginning to the end, in order.
         runs: the attempts under which each item's handler was run.
+        least_deaths: how often a process must have died of a request, as far as it can know, to blame it.
     """
     table = {item[names.ID]["S"]: item for item in items}
     ledger = Ledger(requests=len(accepted))
     for request_id, task in accepted.items():
-        _check_item(ledger, task, table.get(request_id), len(runs.get(request_id, ())))
+        _check_item(ledger, task, table.get(request_id), rightly_blamed=len(runs.get(request_id, ())) >= least_deaths)
     for request_id, item in table.items():
         if request_id not in offered:
             ledger.faults.append(f"{request_id}: nobody sent it")
@@ -95,7 +97,7 @@ def audit(
     return ledger
 
 
-def _check_item(ledger: Ledger, task: Task, item: Event | None, runs: int) -> None:
+def _check_item(ledger: Ledger, task: Task, item: Event | None, *, rightly_blamed: bool) -> None:
     if item is None:
         ledger.lost += 1
         ledger.faults.append(f"{task.item_id}: accepted and gone")
@@ -110,7 +112,7 @@ def _check_item(ledger: Ledger, task: Task, item: Event | None, runs: int) -> No
     right = shape == ((True, False) if status == names.DONE else (False, True))
     # A done item has no queue, until the client sends its request again: then it is in one that nobody sweeps.
     right = right and item.get(names.QUEUE, item[names.STATUS] if status == names.DONE else None) == item[names.STATUS]
-    if right and error == KILLED_ITS_WORKER and task.error != error and runs >= MAX_STARTS:
+    if right and error == KILLED_ITS_WORKER and task.error != error and rightly_blamed:
         ledger.blamed += 1
     elif status != task.status or task.error not in error or not right:
         ledger.wrong += 1

@@ -1,5 +1,6 @@
 """The rig: a local stack whose gateway and consumer reach DynamoDB through a proxy that can misbehave."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dropslot.core import names
+from dropslot.core.policy import MAX_STARTS
 from dropslot.local.guard import Guard
+from dropslot.local.options import KCL
 from dropslot.local.process import is_running
 from dropslot.local.relay import state as relay_states
 from dropslot.local.stack import Stack
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 #: Handlers that were started before a pile counts as being worked on.
 _RUNS_FIRST: Final = 10
 _PROCESS_SECONDS: Final = 60.0
+#: Name of the function that gets the batches.
+_FUNCTION: Final = "dropslot-stream"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +139,8 @@ class Rig:
             items=ledger.read_table(self.dynamodb, table),
             feed=ledger.read_feed(self.dynamodb, self.streams, table),
             runs=runs_by_id(self.folder / "runs"),
+            # A shard process is first of all innocent; a function may count the first start that it sees already.
+            least_deaths=MAX_STARTS if self.stack.info.consumer == KCL else MAX_STARTS - 1,
         )
 
     def pid(self, name: str) -> int:
@@ -157,6 +164,24 @@ class Rig:
 
         eventually(runs, _PROCESS_SECONDS, lambda: "no shard process runs")
         return sorted(found)
+
+    def function_pids(self) -> list[int]:
+        """Return the process ids of the stream function's environments that run, at least one."""
+        found: list[int] = []
+
+        def runs() -> bool:
+            pids = self.stack.info.pids
+            found[:] = [pids[name] for name in pids if name.startswith(_FUNCTION) and is_running(pids[name])]
+            return bool(found)
+
+        eventually(runs, _PROCESS_SECONDS, lambda: "no function runs")
+        return sorted(found)
+
+    def lost_invocations(self) -> int:
+        """Return how many invocations of the stream function got no answer so far."""
+        lines = (Path(self.stack.info.logs) / "consumer.log").read_bytes().splitlines()
+        lost = (json.loads(line) for line in lines if b'"invocation_lost"' in line)
+        return sum(line["function"] == _FUNCTION for line in lost)
 
     @contextmanager
     def second_worker(self, name: str) -> Iterator[Worker]:

@@ -1,7 +1,6 @@
 """Stories with an end of their own: poison, a backlog, a leaky stream, an orderly stop."""
 
 import json
-import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -11,27 +10,22 @@ from pathlib import Path
 from typing import Final
 
 from dropslot.core import names
-from dropslot.core.policy import KILLED_ITS_WORKER
+from dropslot.local.mapping.positions import POSITIONS_FILE, read_positions
+from dropslot.local.options import LAMBDA
 from dropslot.local.process import Process, ProcessSpec
 from dropslot.local.relay.faults import Faults, change_name
 from dropslot.local.relay.record import partition_key
 from dropslot.local.stack import CONSUMER
+from dropslot.local.tables import open_shards
 from tests.chaos import ledger
 from tests.chaos.handlers import runs_by_id
 from tests.chaos.ledger import Ledger
 from tests.chaos.patience import eventually
+from tests.chaos.poisons import poison
 from tests.chaos.rig import Rig
 from tests.chaos.stand import running_rig
-from tests.chaos.workload import Task, ordinary, poison
+from tests.chaos.workload import ordinary
 
-#: What each poison must be failed with.
-POISONS: Final = {
-    "exit": KILLED_ITS_WORKER,
-    "crash": KILLED_ITS_WORKER,
-    "eat": KILLED_ITS_WORKER,
-    "hang": "did not return within 5 s (given up after 3 tries)",
-    "large": "the handler's result is too large",
-}
 _SHORT_GRACE: Final = {"DROPSLOT_SWEEP_GRACE_SECONDS": "11"}
 _SETTLE_SECONDS: Final = 600.0
 
@@ -42,23 +36,23 @@ class Poisoned:
 
     Args:
         ledger: the books.
-        restarts: daemons that were started after the first.
+        deaths: of daemons, or of functions amid a batch.
         later_settled_seconds: until all later requests were settled, since the last was accepted.
         all_settled_seconds: the same for the poison too.
         runs: of each poison's handler, by deed.
     """
 
     ledger: Ledger
-    restarts: int
+    deaths: int
     later_settled_seconds: float
     all_settled_seconds: float
     runs: dict[str, int]
 
 
-def poisoned(folder: Path, *, deeds: Sequence[str], later: int, seed: int) -> Poisoned:
+def poisoned(folder: Path, *, consumer: str, deeds: Sequence[str], later: int, seed: int) -> Poisoned:
     """Hand in one request per deed that harms its process, then ordinary ones."""
-    tasks = [poison(deed, f"poison-{deed}", POISONS[deed]) for deed in deeds]
-    with running_rig(folder) as rig:
+    tasks = [poison(deed, f"poison-{deed}") for deed in deeds]
+    with running_rig(folder, consumer=consumer) as rig:
         rig.client.send_all(tasks)
         after = ordinary(later, seed)
         rig.client.send_all(after)
@@ -69,7 +63,7 @@ def poisoned(folder: Path, *, deeds: Sequence[str], later: int, seed: int) -> Po
         runs = runs_by_id(folder / "runs")
         return Poisoned(
             ledger=rig.audit(),
-            restarts=_starts_of_daemon(rig) - 1,
+            deaths=_deaths(rig),
             later_settled_seconds=later_settled_seconds,
             all_settled_seconds=all_settled_seconds,
             runs={deed: len(runs.get(task.item_id, ())) for deed, task in zip(deeds, tasks, strict=True)},
@@ -91,10 +85,10 @@ class Leak:
     settle_seconds: float
 
 
-def leaking(folder: Path, *, requests: int, rate: float, seed: int) -> Leak:
+def leaking(folder: Path, *, consumer: str, requests: int, rate: float, seed: int) -> Leak:
     """Hand requests in while the relay leaves out a share of all records."""
     faults = Faults(skip=rate, seed=seed)
-    with running_rig(folder, relay_faults=faults, settings=_SHORT_GRACE) as rig:
+    with running_rig(folder, consumer=consumer, relay_faults=faults, settings=_SHORT_GRACE) as rig:
         rig.client.send_all(ordinary(requests, seed))
         settle_seconds = rig.await_settled(_SETTLE_SECONDS)
         rig.await_relayed()
@@ -146,10 +140,10 @@ class Stopped:
     backlog_seconds: float
 
 
-def stopped(folder: Path, *, requests: int, backlog: int, seed: int) -> Stopped:
+def stopped(folder: Path, *, consumer: str, requests: int, backlog: int, seed: int) -> Stopped:
     """Stop the consumer in the middle of its work, let requests and the sweep's redrives pile up, start it again."""
     first, second = ordinary(requests, seed), ordinary(backlog, seed + 1, prefix="b")
-    with running_rig(folder, settings=_SHORT_GRACE) as rig:
+    with running_rig(folder, consumer=consumer, settings=_SHORT_GRACE) as rig:
         # Handlers stay slow, and batches are as large as they get: to start all of one would take far beyond the grace.
         with rig.slow_handlers():
             rig.client.send_all(first)
@@ -160,7 +154,7 @@ def stopped(folder: Path, *, requests: int, backlog: int, seed: int) -> Stopped:
         runs_before = runs_by_id(folder / "runs")
         open_before = rig.open_ids()
         settled_before = {task.item_id for task in first} - open_before
-        behind = sum(checkpoint == "TRIM_HORIZON" for checkpoint in _checkpoints(rig))
+        behind = _shards_behind(rig)
 
         with _sweeping(rig):
             rig.client.send_all(second)
@@ -212,19 +206,19 @@ def _redrives(rig: Rig, wanted: set[str]) -> int:
     )
 
 
-def _checkpoints(rig: Rig) -> list[str]:
+def _shards_behind(rig: Rig) -> int:
+    """Return how many shards would be read from their first record."""
+    if rig.stack.info.consumer == LAMBDA:
+        shards = open_shards(rig.kinesis, rig.stack.info.stream)
+        return len(set(shards) - read_positions(Path(rig.stack.info.state) / POSITIONS_FILE).keys())
     leases = rig.dynamodb.scan(TableName="dropslot", ConsistentRead=True)["Items"]
-    return [lease["checkpoint"]["S"] for lease in leases if "checkpoint" in lease]
+    checkpoints = [lease["checkpoint"]["S"] for lease in leases if "checkpoint" in lease]
+    return checkpoints.count("TRIM_HORIZON")
 
 
-def _starts_of_daemon(rig: Rig) -> int:
+def _deaths(rig: Rig) -> int:
+    if rig.stack.info.consumer == LAMBDA:
+        return rig.lost_invocations()
     lines = (Path(rig.stack.info.logs) / "consumer.log").read_text().splitlines()
-    return sum(json.loads(line).get("event") == "daemon_started" for line in lines if line.startswith("{"))
-
-
-def mixed_poison(seed: int) -> list[Task]:
-    """Return poison for a mixed campaign, in an order of chance; one of them kills its process."""
-    chance = random.Random(seed)
-    deeds = ["hang", "large", chance.choice(("exit", "crash", "eat"))]
-    chance.shuffle(deeds)
-    return [poison(deed, f"poison-{deed}", POISONS[deed]) for deed in deeds]
+    starts = [line for line in lines if line.startswith("{") and json.loads(line).get("event") == "daemon_started"]
+    return len(starts) - 1

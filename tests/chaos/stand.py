@@ -9,7 +9,8 @@ from typing import Final
 
 from dropslot.local.clients import dynamodb_client, kinesis_client, local_environment, streams_client
 from dropslot.local.guard import Guard
-from dropslot.local.options import StackOptions
+from dropslot.local.mapping.options import MappingOptions
+from dropslot.local.options import KCL, StackOptions
 from dropslot.local.ports import LOOPBACK, free_ports, is_listening
 from dropslot.local.process import Process, ProcessSpec
 from dropslot.local.relay.faults import Faults
@@ -33,12 +34,24 @@ SETTINGS: Final = {
     "DROPSLOT_SWEEP_GRACE_SECONDS": "15",
     "DROPSLOT_SHUTDOWN_GRACE_SECONDS": "10",
 }
+#: As deployed, but for what takes minutes, and with two batches of a shard at once.
+MAPPING: Final = MappingOptions(
+    batching_window_seconds=0,
+    parallelization=2,
+    poll_seconds=0.2,
+    # Twice the time limit of handlers and ten seconds, as docs/lambda.md has it.
+    stream_timeout_seconds=20,
+    stream_memory_mib=256,
+    sweep_every_seconds=1,
+    sweep_timeout_seconds=20,
+)
 
 
 @contextmanager
 def running_rig(
     folder: Path,
     *,
+    consumer: str = KCL,
     persistent: bool = False,
     shards: int = 2,
     relay_faults: Faults | None = None,
@@ -48,6 +61,7 @@ def running_rig(
 
     Args:
         folder: an empty one.
+        consumer: what runs requests.
         persistent: keep the servers' data in files, so that they can be restarted.
         shards: of the stream.
         relay_faults: what the relay does wrong.
@@ -56,7 +70,7 @@ def running_rig(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "runs").touch()
     proxy_port, gateway_port = free_ports(2)
-    consumer = {
+    consumer_env = {
         **SETTINGS,
         **(settings if settings is not None else {}),
         RUN_LOG: str(folder / "runs"),
@@ -70,7 +84,9 @@ def running_rig(
             shards=shards,
             config=HERE / "dropslot.toml",
             log_dir=folder / "logs",
-            consumer_env=consumer,
+            consumer=consumer,
+            mapping=MAPPING,
+            consumer_env=consumer_env,
             faults=relay_faults if relay_faults is not None else Faults(),
         ),
         os.environ,
@@ -105,7 +121,7 @@ def running_rig(
             client=Client(url=endpoint(gateway_port)),
             environment={
                 **environment,
-                **consumer,
+                **consumer_env,
                 "DROPSLOT_TABLE": info.table,
                 "DROPSLOT_STREAM": info.stream,
                 "DROPSLOT_APPLICATION": "dropslot",

@@ -3,30 +3,38 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.campaign import run_campaign, schedule
-from tests.chaos.faults import FAULTS, LEAST_UNSETTLED
-from tests.chaos.scenarios import mixed_poison
+from tests.chaos.faults import FAULTS
+from tests.chaos.poisons import mixed_poison
+from tests.chaos.strikes import LEAST_UNSETTLED
 
 Tell = Callable[[object], None]
 
 
-def test_a_schedule_is_the_same_for_the_same_seed_and_leaves_no_kind_out() -> None:
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_schedule_is_the_same_for_the_same_seed_and_leaves_no_kind_out(name: str) -> None:
     """Given a seed, when a schedule is drawn twice, then it is the same, and each kind comes before any comes again."""
-    drawn = schedule(3, len(FAULTS) + 2)
+    kinds = FAULTS[name]
+    drawn = schedule(3, len(kinds) + 2, name)
 
-    assert drawn == schedule(3, len(FAULTS) + 2)
-    assert set(drawn[: len(FAULTS)]) == set(FAULTS)
+    assert drawn == schedule(3, len(kinds) + 2, name)
+    assert set(drawn[: len(kinds)]) == set(kinds)
 
 
-def test_mixed_faults_lose_nothing(folder: Path, requests_count: int, strikes: int, seed: int, tell: Tell) -> None:
+@pytest.mark.parametrize("consumer", FAULTS, indirect=True)
+def test_mixed_faults_lose_nothing(consumer: str, folder: Path, size: tuple[int, int], seed: int, tell: Tell) -> None:
     """Given requests with poison among them, when faults strike at random, then all settle once, as they must."""
-    poisons = mixed_poison(seed)
+    requests, strikes = size
+    poisons = mixed_poison(seed, consumer)
 
     report = run_campaign(
         "mixed",
         folder,
-        faults=schedule(seed, strikes),
-        requests=requests_count,
+        consumer=consumer,
+        faults=schedule(seed, strikes, consumer),
+        requests=requests,
         seed=seed,
         extra=poisons,
         say=tell,
@@ -34,7 +42,7 @@ def test_mixed_faults_lose_nothing(folder: Path, requests_count: int, strikes: i
 
     tell(report)
     report.ledger.assert_clean()
-    assert report.ledger.requests >= requests_count + len(poisons)
+    assert report.ledger.requests >= requests + len(poisons)
     assert report.ledger.blamed <= strikes, "at most one request is under way alone when a process is killed"
     assert len(report.strikes) == strikes
     assert all(strike.unsettled >= LEAST_UNSETTLED for strike in report.strikes)

@@ -1,9 +1,10 @@
-"""Poison, a leaky stream, an orderly stop and a backlog on the whole pipeline."""
+"""Poison, a leaky stream, an orderly stop and a backlog on the whole pipeline (`CHAOS_CONSUMER`: `kcl`, `lambda`)."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.chaos.poisons import POISONS, costs_a_process
 from tests.chaos.scenarios import leaking, poisoned, stopped
 
 Tell = Callable[[object], None]
@@ -12,27 +13,27 @@ Tell = Callable[[object], None]
 _CRASHES = 3
 
 
-def test_poison_is_failed_and_the_rest_goes_on(folder: Path, seed: int, tell: Tell) -> None:
+def test_poison_is_failed_and_the_rest_goes_on(folder: Path, consumer: str, seed: int, tell: Tell) -> None:
     """Given requests that kill, exhaust and hang their process, when 200 follow, then all of these settle meanwhile.
 
     And each poison is failed with a clear error, after few restarts.
     """
-    deeds = os.environ.get("CHAOS_POISON", "exit,eat,hang,large").split(",")
-    killers = {"exit", "crash", "eat"} & set(deeds)
+    deeds = os.environ.get("CHAOS_POISON", ",".join(POISONS[consumer])).split(",")
+    killers = {deed for deed in deeds if costs_a_process(deed)}
 
-    story = poisoned(folder, deeds=deeds, later=200, seed=seed)
+    story = poisoned(folder, consumer=consumer, deeds=deeds, later=200, seed=seed)
 
     tell(story)
     story.ledger.assert_clean()
-    assert story.restarts <= _CRASHES * len(killers)
+    assert story.deaths <= _CRASHES * len(killers)
     assert all(story.runs[deed] <= _CRASHES for deed in killers)
     # It may be under way whenever another one kills their process.
-    assert story.runs.get("large", 0) <= 1 + story.restarts
+    assert story.runs.get("large", 0) <= 1 + story.deaths
 
 
-def test_what_the_stream_skips_is_swept(folder: Path, seed: int, tell: Tell) -> None:
+def test_what_the_stream_skips_is_swept(folder: Path, consumer: str, seed: int, tell: Tell) -> None:
     """Given a stream that leaves out 5% of its records, when requests come in, then the sweep brings just those."""
-    story = leaking(folder, requests=300, rate=0.05, seed=seed)
+    story = leaking(folder, consumer=consumer, requests=300, rate=0.05, seed=seed)
 
     tell(story)
     story.ledger.assert_clean()
@@ -41,14 +42,14 @@ def test_what_the_stream_skips_is_swept(folder: Path, seed: int, tell: Tell) -> 
     assert story.ledger.runs_per_request == 1
 
 
-def test_an_orderly_stop_hands_over_and_a_backlog_settles(folder: Path, seed: int, tell: Tell) -> None:
+def test_an_orderly_stop_hands_over_and_a_backlog_settles(folder: Path, consumer: str, seed: int, tell: Tell) -> None:
     """Given a consumer in the middle of its work, when it is stopped, then it ends in order and repeats nothing.
 
     And what piles up meanwhile, redriven by the sweep while nobody consumes, settles with hardly a run too many.
     """
     backlog = int(os.environ.get("CHAOS_BACKLOG", "1000"))
 
-    story = stopped(folder, requests=300, backlog=backlog, seed=seed)
+    story = stopped(folder, consumer=consumer, requests=300, backlog=backlog, seed=seed)
 
     tell(story)
     story.ledger.assert_clean()

@@ -53,8 +53,8 @@ def ordinary(count: int, seed: int, prefix: str = "t") -> list[Task]:
     return tasks
 
 
-def poison(deed: str, key: str, error: str) -> Task:
-    """Make a request that harms the process that runs it, and must be failed with this error."""
+def failing(deed: str, key: str, error: str) -> Task:
+    """Make a request that does this, and must be failed with this error."""
     return _task(key, {"do": deed}, status=names.FAILED, error=error)
 
 
