@@ -15,7 +15,6 @@ from dropslot.local.relay.faults import Faults
 from tests.e2e.conftest import MAPPING, MakePipeline
 from tests.e2e.pipeline import Pipeline, eventually, item_id
 
-
 both_consumers = pytest.mark.parametrize("consumer", [KCL, LAMBDA])
 
 
