@@ -76,8 +76,11 @@ class Writer:
         await asyncio.sleep(0)
         failures = 0
         while batch := self._take():
-            retry = await self._send(batch)
-            self._in_flight.difference_update(pending.write.id for pending in batch)
+            try:
+                retry = await self._send(batch)
+            finally:
+                # After a fault as well: what is still to be written of these requests must not wait for it for ever.
+                self._in_flight.difference_update(pending.write.id for pending in batch)
             self._queue.extendleft(reversed(retry))
             if retry:
                 await self._clock.sleep(self._backoff.seconds(failures))

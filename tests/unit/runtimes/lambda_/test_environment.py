@@ -207,7 +207,7 @@ async def test_a_success_after_the_limit_is_taken_in_a_later_invocation() -> Non
 
 @asynchronous
 async def test_a_batch_given_up_leaves_late_handlers_to_their_runner() -> None:
-    """Given a handler past its limit, when its batch is given up, then its call isn't ended: it still counts as lost."""
+    """Given a handler past its limit, when its batch is given up, then its call isn't ended: it stays lost."""
     late: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
 
     async def script(request: Request) -> Ending:

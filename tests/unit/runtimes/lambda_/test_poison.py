@@ -4,6 +4,7 @@ import pytest
 
 from dropslot.core.policy import KILLED_ITS_WORKER, MAX_STARTS, Ending, Returned
 from dropslot.core.request import Request
+from dropslot.core.transitions import Write
 from tests.unit.engine.doubles import Gates, ScriptedRunner, asynchronous
 from tests.unit.runtimes.lambda_.stand import Stand, returning
 
@@ -132,6 +133,22 @@ async def test_an_invocation_that_answers_in_order_takes_the_counts_back() -> No
     await stand.clock.advance(60)
     assert await stand.invoke(record) != []
     assert starts(stand) == 0
+
+
+@asynchronous
+async def test_a_fault_of_ours_blames_nobody() -> None:
+    """Given an old request whose outcome's write breaks in a way nobody foresaw, then its start isn't left counted."""
+
+    def break_it(write: Write) -> None:
+        if write.transition == "done":
+            raise KeyError("nobody foresaw this")
+
+    stand = Stand(returning())
+    record = stand.accept(POISON)
+    await stand.clock.advance(60)
+    stand.requests.instead = break_it
+    assert await stand.invoke(record) != []
+    assert (stand.status(POISON), starts(stand)) == ("pending", 0)
 
 
 @pytest.mark.parametrize("starts_before", [1, 2])
