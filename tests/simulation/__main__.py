@@ -16,7 +16,8 @@ def main() -> int:
     for line in report.lines:
         print(line)  # noqa: T201
     faults = ", ".join(sorted(report.faults)) or "no faults"
-    print(f"seed {report.seed}: {report.requests} requests, {report.runs} runs, {report.steps} events; {faults}")  # noqa: T201
+    print(f"seed {report.seed}, {report.world}: {report.requests} requests, {report.runs} runs, {report.steps} events")  # noqa: T201
+    print(f"struck by {faults}")  # noqa: T201
     print(f"BROKEN: {report.violation}" if report.violation else "all promises kept")  # noqa: T201
     return 1 if report.violation else 0
 

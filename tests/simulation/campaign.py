@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from itertools import chain
 
 from tests.simulation.faults import CLASSES
+from tests.simulation.holder import KCL, LAMBDA
+from tests.simulation.plan import BOTH, WORLDS
 from tests.simulation.play import Report, play
+from tests.simulation.runs import WEAKNESSES
 
 #: Seeds handed to a process at once.
 CHUNK = 50
@@ -25,7 +28,10 @@ class Summary:
         requests: of all schedules.
         runs: starts of handlers.
         redrives: by the sweep.
+        worlds: share of schedules by who consumes.
+        outcomes: share of each consumer where both are.
         shares: of schedules that each class of fault struck.
+        weaknesses: of schedules that met what only a documented weakness allows.
         broken: reports of the seeds that broke a promise.
     """
 
@@ -34,7 +40,10 @@ class Summary:
     requests: int
     runs: int
     redrives: int
+    worlds: dict[str, float]
+    outcomes: dict[str, float]
     shares: dict[str, float]
+    weaknesses: dict[str, float]
     broken: tuple[Report, ...]
 
     def lines(self) -> Iterator[str]:
@@ -44,7 +53,9 @@ class Summary:
             f"schedule; {self.requests} requests, {self.runs / max(1, self.requests):.3f} handler runs and "
             f"{self.redrives / max(1, self.requests):.3f} redrives a request"
         )
-        yield "struck by " + ", ".join(f"{name} {share:.1%}" for name, share in self.shares.items())
+        yield f"consumed by {_listed(self.worlds)}; of the outcomes with both, {_listed(self.outcomes)}"
+        yield f"struck by {_listed(self.shares)}"
+        yield f"weaknesses met: {_listed(self.weaknesses)}"
         for report in self.broken[:3]:
             yield ""
             yield from report.lines
@@ -90,13 +101,33 @@ def _watched(batches: Iterable[list[Report]], total: int, progress: Callable[[st
 
 def _sum_up(batches: Iterable[list[Report]]) -> Summary:
     reports = sorted(chain.from_iterable(batches), key=lambda report: report.seed)
-    had = Counter(name for report in reports for name in report.faults)
     return Summary(
         seeds=len(reports),
         median_steps=statistics.median(report.steps for report in reports),
         requests=sum(report.requests for report in reports),
         runs=sum(report.runs for report in reports),
         redrives=sum(report.redrives for report in reports),
-        shares={name: had[name] / len(reports) for name in CLASSES},
+        worlds=_shares(WORLDS, Counter(report.world for report in reports)),
+        outcomes=outcomes_with_both(reports),
+        shares=_shares(CLASSES, Counter(name for report in reports for name in report.faults), len(reports)),
+        weaknesses=_shares(WEAKNESSES, Counter(name for report in reports for name in report.weaknesses), len(reports)),
         broken=tuple(report for report in reports if report.violation),
     )
+
+
+def outcomes_with_both(reports: Iterable[Report]) -> dict[str, float]:
+    """Return what share of the outcomes each consumer brought where both were."""
+    outcomes: Counter[str] = Counter()
+    for report in reports:
+        if report.world == BOTH:
+            outcomes.update(report.outcomes)
+    return _shares((KCL, LAMBDA), outcomes)
+
+
+def _shares(of_what: Iterable[str], counts: Counter[str], total: int | None = None) -> dict[str, float]:
+    whole = max(1, total if total is not None else counts.total())
+    return {name: counts[name] / whole for name in of_what}
+
+
+def _listed(shares: dict[str, float]) -> str:
+    return ", ".join(f"{name} {share:.1%}" for name, share in shares.items())

@@ -1,24 +1,28 @@
-"""The promises, checked at every change, run and checkpoint; written without the product's own rules."""
+"""The promises, checked at every change and checkpoint; written without the product's own rules."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from dropslot.adapters.requests.rows import Item
 from dropslot.core import names
-from dropslot.core.policy import KILLED_ITS_WORKER, Ending, Raised, Returned, TimedOut
+from dropslot.core.policy import KILLED_ITS_WORKER
 from dropslot.core.transitions import Equals, Write
 from dropslot.engine.ports import WriteResult
 from tests.simulation import items
-from tests.simulation.history import ViolationError
-from tests.simulation.life import Key, Life, Run
-from tests.simulation.loop import Image
+from tests.simulation.feed import Record
+from tests.simulation.holder import Holder
+from tests.simulation.invocation import Invocation
+from tests.simulation.life import Key, Life
+from tests.simulation.process import LOST_HANDLERS_MAX
+from tests.simulation.promises import Promises
 from tests.simulation.reader import Lease
+from tests.simulation.runs import RunChecker
 from tests.simulation.worker import SWEEP_GRACE_MS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-#: How often a request may take its worker down before it is failed: once unsuspected, twice counted.
-KILLS_MAX: Final = 3
 #: How often the sweep's patience with a pending request doubles.
 DOUBLINGS_MAX: Final = 6
 #: What never changes while a request lives.
@@ -30,18 +34,19 @@ class Checker:
 
     Args:
         world: everything.
-        promises: the only ones to demand; None for all.
+        promises: what is demanded.
     """
 
-    def __init__(self, world: "World", promises: frozenset[str] | None = None) -> None:
+    def __init__(self, world: "World", promises: Promises) -> None:
         self._world = world
-        self._promises = promises
+        self._demand = promises.demand
         self.lives: dict[Key, Life] = {}
+        self.runs = RunChecker(world, self.lives, promises)
         #: Who is changing the table: "" for the consumers and the sweep.
         self.actor = ""
-        self._returned: dict[Image, list[Life]] = {}
-        #: The first that was found; the code that is checked may swallow it.
-        self.violation: ViolationError | None = None
+        self._open = 0
+        #: The outcomes of each consumer.
+        self.outcomes: Counter[str] = Counter()
 
     # The table.
 
@@ -51,28 +56,29 @@ class Checker:
         assert image is not None
         key = items.key_of(image)
         if self._world.tracing or new is not None:
-            self._world.history.note(self.actor or "changed", key[0], items.brief(new))
+            self._world.history.note(self.actor or "changed", key[0], items.Brief(new))
         if new is None:
             self._deleted(key, image)
         elif old is None:
             self._demand(self.actor == "client", "no ghost", key[0], "an item appeared that no client sent")
             self.lives[key] = Life(key, self._world.loop.time())
+            self._open += 1
         elif self.actor != "client":
             self._moved(key, old, new)
         else:
             self._repeated(key, old, new)
 
-    def written(self, write: Write, result: WriteResult, image: Image) -> None:
+    def written(self, write: Write, result: WriteResult, holder: Holder) -> None:
         """Check what the table answered to a write.
 
         Args:
             write: the write.
             result: the answer.
-            image: the process that sent it.
+            holder: who sent it.
         """
         self._world.history.note(f"{write.transition} {result.value}", write.id)
         if result is WriteResult.APPLIED:
-            self._applied(write, self.lives[items.key_of(self._world.table.items[write.id])], image)
+            self._applied(write, self.lives[items.key_of(self._world.table.items[write.id])], holder)
         if write.transition != names.DONE or result is not WriteResult.REFUSED:
             return
         item = self._world.table.items.get(write.id)
@@ -81,12 +87,18 @@ class Checker:
             settled = names.TTL in item or names.ERROR in item
             self._demand(settled, "success counts", write.id, "a success was refused though nothing was settled")
 
-    def _applied(self, write: Write, life: Life, image: Image) -> None:
+    def _applied(self, write: Write, life: Life, holder: Holder) -> None:
         if write.transition == "suspect":
-            life.counted.append(image)
-        elif write.sets.get(names.ERROR) == KILLED_ITS_WORKER and image.in_charge:
-            gone = sum(not before.in_charge for before in life.counted)
-            self._demand(gone >= KILLS_MAX - 1, "blame has a cause", life.key[0], f"{gone} of its processes are gone")
+            life.counted.append(holder)
+            life.counted_attempt = life.attempt
+        elif write.transition == "clear":
+            life.counted.remove(holder)
+        elif write.sets.get(names.ERROR) == KILLED_ITS_WORKER:
+            self.runs.blamed(life, holder)
+        elif write.transition == names.WAITING and life.parked:
+            self.runs.parked(life, holder)
+        if write.transition in {names.DONE, names.FAILED}:
+            self.outcomes[holder.consumer] += 1
 
     def _deleted(self, key: Key, old: Item) -> None:
         self._demand(self.actor == "expiry", "accepted is never lost", key[0], "the item was deleted")
@@ -99,7 +111,7 @@ class Checker:
         same = {name: value for name, value in new.items() if name != names.QUEUE}
         before = {name: value for name, value in old.items() if name != names.QUEUE}
         self._demand(
-            same == before, "a repeat changes nothing", key[0], f"{items.brief(old)} became {items.brief(new)}"
+            same == before, "a repeat changes nothing", key[0], f"{items.Brief(old)} became {items.Brief(new)}"
         )
 
     def _moved(self, key: Key, old: Item, new: Item) -> None:
@@ -110,7 +122,7 @@ class Checker:
         was, status = items.status(old), items.status(new)
         if items.settled(old):
             # Only a repeat by the client may touch it, and an operator.
-            self._demand(False, "settled stays settled", request_id, f"{items.brief(old)} became {items.brief(new)}")
+            self._demand(False, "settled stays settled", request_id, f"{items.Brief(old)} became {items.Brief(new)}")
         before, attempt = items.number(old, names.ATTEMPT), items.number(new, names.ATTEMPT)
         self._demand(attempt >= before, "attempt never falls", request_id, f"{before} became {attempt}")
         self._check_shape(request_id, status, new)
@@ -124,8 +136,10 @@ class Checker:
                 self._left_pending(life, before, status, killed or life.errors or life.passing)
             case "pending", "waiting":
                 life.waits += 1
+                life.counted.clear()
                 life.rest_graces = 1
-                self._left_pending(life, before, status, life.passing)
+                life.parked = items.number(new, names.TRIES) == items.number(old, names.TRIES)
+                self._left_pending(life, before, status, life.passing or life.parked)
             case (("pending" | "waiting"), "pending") if attempt == before + 1:
                 self._redriven(life, was, old)
             case "pending", "pending" if attempt == before:  # a start was counted, or taken back
@@ -133,7 +147,7 @@ class Checker:
                 life.taken_back += items.number(new, names.STARTS) < items.number(old, names.STARTS)
             case _:
                 self._demand(
-                    False, "only known transitions", request_id, f"{items.brief(old)} became {items.brief(new)}"
+                    False, "only known transitions", request_id, f"{items.Brief(old)} became {items.Brief(new)}"
                 )
         life.changed_at = self._world.loop.time()
 
@@ -143,6 +157,7 @@ class Checker:
             before = life.left_pending.get(attempt)
             # A late success may follow a wait.
             self._demand(before in {None, "waiting"}, "one outcome an attempt", life.key[0], f"{before}, then {status}")
+            self._open -= life.settled_at is None
             life.settled_at = self._world.loop.time()
         else:
             self._demand(attempt not in life.left_pending, "one outcome an attempt", life.key[0], "waited twice")
@@ -172,69 +187,6 @@ class Checker:
         expected = None if status == "done" else item[names.STATUS]
         self._demand(queue == expected, "well-formed", request_id, f"{status}, queue {queue}")
 
-    # The handlers.
-
-    def called(self, key: Key, run: Run) -> None:
-        """Note a call of a handler."""
-        self._world.history.note("handler starts", key[0], f"attempt {run.attempt} in {run.image.name}")
-
-    def started(self, key: Key, run: Run) -> None:
-        """Check the start of a run; its first call was noted."""
-        life = self.lives.get(key)
-        self._demand(life is not None, "only what was accepted runs", key[0], "a handler runs for something unknown")
-        assert life is not None
-        for before in life.runs:
-            if before.image is run.image:
-                news = run.attempt > before.attempt
-                self._demand(news, "a process runs an attempt once", key[0], f"attempt {run.attempt} again")
-            if run.image.in_charge:
-                self._demand_need(life, before, run.attempt)
-        life.runs.append(run)
-        if life.waits:
-            self._returned.setdefault(run.image, []).append(life)
-        over_at = life.settled_at if life.settled_at is not None else life.deleted_at
-        if over_at is not None:
-            since = self._world.loop.time() - over_at - run.image.frozen_seconds
-            known = since <= self._world.known_for_seconds
-            self._demand(known, "settled requests don't run", key[0], f"it was settled {since:.1f} s before")
-
-    def _demand_need(self, life: Life, before: Run, attempt: int) -> None:
-        """Demand that a run before this one left something to do."""
-        failed = before.ending in {"error", "passing"}
-        needed = not before.image.in_charge or (failed and attempt > before.attempt)
-        promise = "a success isn't repeated" if before.ending == "success" else "few runs"
-        self._demand(needed, promise, life.key[0], f"{before.image.name}: {before.ending or 'still at it'}")
-
-    def ended(self, key: Key, run: Run, ending: Ending, *, late: bool = False) -> None:
-        """Note how a handler ended."""
-        self._world.history.note("handler ends", key[0], ending)
-        life = self.lives[key]
-        if isinstance(ending, TimedOut) or (
-            isinstance(ending, Raised) and type(ending.error).__name__ in {"RetryLater", "TimeoutError"}
-        ):
-            kind = "passing"
-            life.passing += 1
-        elif isinstance(ending, Returned) and not isinstance(ending.value, str):
-            kind = "success"
-            life.successes += 1
-        else:
-            kind = "error"
-            life.errors += 1
-        if not late:
-            run.ending = kind
-
-    def killed(self, key: Key, run: Run) -> None:
-        """Count a process that died of a request."""
-        life = self.lives[key]
-        if not run.image.in_charge:
-            return
-        life.kills += 1
-        # Only its own redrives may have made it look as if nobody could have started it, and others that had waited,
-        # came back and ran before it in the same process: they look like those that the process before had started.
-        life.hidden += any(other is not life for other in self._returned.get(run.image, ()))
-        bound = KILLS_MAX + life.taken_back + life.redrives + life.hidden
-        self._demand(life.kills <= bound, "poison costs three restarts", key[0], f"{life.kills} processes died of it")
-
     # The checkpoints.
 
     def checkpointed(self, lease: Lease, reached: int, delivered: int, *, ended: bool) -> None:
@@ -244,14 +196,44 @@ class Checker:
         if ended:
             last = lease.shard.records[-1].sequence_number if lease.shard.records else 0
             self._demand(lease.shard.closed and reached == last, "ends at the end", "", lease.shard.id)
-        for record in lease.shard.records:
-            if lease.checkpoint < record.sequence_number <= reached and record.asks:
+        passed = [one for one in lease.shard.records if lease.checkpoint < one.sequence_number <= reached]
+        self._demand_resolved("checkpoints pass nothing unresolved", passed, lease.shard.id)
+
+    # The functions.
+
+    def refused(self, record: Record) -> None:
+        """Check a record that the mapping's filters keep from the function."""
+        self._demand(not record.asks, "filters pass what asks", record.id, f"record {record.sequence_number}")
+
+    def answered(self, invocation: Invocation, resolved: int, *, hanging: int) -> None:
+        """Check what a function answered.
+
+        Args:
+            invocation: whose answer it is.
+            resolved: how many of its records are, from the first on.
+            hanging: handlers that had passed their limit and not returned when it began.
+        """
+        self._world.history.note("answer", detail=f"{invocation.name}: {resolved} of {len(invocation.records)}")
+        for record in invocation.records[resolved:]:
+            self.runs.given_back((record.id, record.accepted_at), invocation)
+        few = hanging < LOST_HANDLERS_MAX
+        self._demand(few, "hanging handlers end their process", "", f"{invocation.name} began with {hanging}")
+        self._demand_resolved("answers pass nothing unresolved", invocation.records[:resolved], invocation.name)
+
+    def cut_off(self, invocation: Invocation) -> None:
+        """Check a function that didn't answer in time."""
+        stood_still = invocation.frozen_seconds > 0
+        self._demand(stood_still, "functions answer in time", "", f"{invocation.name} was cut off")
+
+    def _demand_resolved(self, promise: str, records: Sequence[Record], place: str) -> None:
+        for record in records:
+            if record.asks:
                 item = self._world.table.items.get(record.id)
                 self._demand(
                     items.resolved(item, record.accepted_at, record.attempt),
-                    "checkpoints pass nothing unresolved",
+                    promise,
                     record.id,
-                    f"record {record.sequence_number} of attempt {record.attempt} in {lease.shard.id}",
+                    f"record {record.sequence_number} of attempt {record.attempt} in {place}",
                 )
 
     # The end.
@@ -265,14 +247,13 @@ class Checker:
                 failed = item is not None and names.ERROR in item
                 self._demand(failed, "poison fails", life.key[0], "a request that never returned is not failed")
 
+    def all_settled(self) -> bool:
+        """Tell whether nothing has to be settled any more."""
+        return not self._open
+
     def unsettled(self) -> list[Key]:
         """Return what still has to be settled."""
         return [key for key, life in self.lives.items() if life.settled_at is None]
-
-    def _demand(self, holds: object, invariant: str, about: str, what: str) -> None:
-        if not holds and (self._promises is None or invariant in self._promises):
-            self.violation = self.violation or ViolationError(invariant, about, what)
-            raise self.violation
 
 
 def known_for_seconds(fresh_ms: float, latency_max_seconds: float) -> float:

@@ -24,6 +24,8 @@ class Fleet:
         self._world = world
         self.workers = [Worker(world, f"worker-{number}") for number in range(size)]
         self.leases: dict[str, Lease] = {}
+        #: There is nobody, or it has left for good.
+        self.retired = size == 0
 
     def offer(self) -> None:
         """Have every free lease taken that may be: children only once their parent was read to its end."""
@@ -39,7 +41,7 @@ class Fleet:
                 if takers:
                     lease.offered = True
                     source = self._world.random
-                    self._later(source.uniform(0.1, 3.0), self._take, lease, source.choice(takers))
+                    self._world.later(source.uniform(0.1, 3.0), self._take, lease, source.choice(takers))
 
     def release(self, reader: Reader) -> None:
         """Give a lease back, if it is still this reader's."""
@@ -56,7 +58,7 @@ class Fleet:
                 reader.lose()
                 self.offer()
 
-        self._later(FAILOVER_SECONDS, expire)
+        self._world.later(FAILOVER_SECONDS, expire)
 
     def move(self, lease: Lease) -> bool:
         """Let another worker steal a lease, as it does to balance the load; False if there is none to do it."""
@@ -71,12 +73,28 @@ class Fleet:
         self._world.random.choice(takers).take(lease)
         return True
 
+    def retire(self) -> None:
+        """Stop all workers in order for good; those that can't be told to are lost."""
+        self.retired = True
+        for worker in self.workers:
+            if not worker.stop():
+                worker.crash("retired")
+
+    def all_read(self) -> bool:
+        """Tell whether all records are resolved, by the checkpoints; nobody asks one that has left."""
+        return self.retired or all(
+            (lease := self.leases.get(shard.id)) is not None
+            and (
+                lease.ended
+                if shard.closed
+                else not shard.records or lease.checkpoint == shard.records[-1].sequence_number
+            )
+            for shard in self._world.feed.shards
+        )
+
     def _take(self, lease: Lease, worker: Worker) -> None:
         lease.offered = False
         if lease.owner is None and not lease.ended and worker.takes_leases:
             worker.take(lease)
         else:
             self.offer()
-
-    def _later(self, seconds: float, function: object, *args: object) -> None:
-        self._world.loop.call_later(seconds, function, *args, context=self._world.nobody)  # type: ignore[arg-type]

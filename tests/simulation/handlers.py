@@ -3,18 +3,18 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dropslot.core.errors import Reject, RetryLater
 from dropslot.core.policy import Ending, Raised, Returned, TimedOut
 from dropslot.core.request import Request
-from tests.simulation.faults import Plan
+from tests.simulation.holder import current_holder
 from tests.simulation.life import Run
+from tests.simulation.plan import Plan
 
 if TYPE_CHECKING:
-    from tests.simulation.process import ShardProcess
     from tests.simulation.world import World
 
 #: How long a handler may take.
@@ -87,15 +87,16 @@ class SimulatedRunner:
 
     Args:
         world: everything around it.
-        process: where they run.
+        kill: ends the process that they run in; told why.
     """
 
-    def __init__(self, world: "World", process: "ShardProcess") -> None:
+    def __init__(self, world: "World", kill: Callable[[str], None]) -> None:
         self._world = world
-        self._process = process
-        self._image = process.image
+        self._kill = kill
         self._runs: dict[tuple[str, int], tuple[object, Run]] = {}
         self.lost = 0
+        #: How many calls have really passed their limit and not returned.
+        self.hanging = 0
 
     async def call(self, request: Request) -> Ending:
         """See `Runner.call`."""
@@ -107,19 +108,21 @@ class SimulatedRunner:
             world.faults.struck.add(step.kind)
         if step.kind == "hang" or step.seconds >= LIMIT_SECONDS:
             await asyncio.sleep(LIMIT_SECONDS)
-            world.checker.ended(key, run, TimedOut(LIMIT_SECONDS))
+            world.checker.runs.ended(key, run, TimedOut(LIMIT_SECONDS))
             self.lost += 1
+            self.hanging += 1
             late = world.loop.create_future()
+            late.add_done_callback(self._uncount)
             if step.kind != "hang":
                 world.loop.call_later(step.seconds - LIMIT_SECONDS, self._found, key, run, step, late)
             return TimedOut(LIMIT_SECONDS, late)
         await asyncio.sleep(step.seconds)
         if step.kind == "poison":
-            world.checker.killed(key, run)
-            self._process.kill(f"by {request.id}")
+            world.checker.runs.killed(key, run)
+            self._kill(f"by {request.id}")
             await world.loop.create_future()
         ending = _ending(step)
-        world.checker.ended(key, run, ending)
+        world.checker.runs.ended(key, run, ending)
         return ending
 
     def close(self) -> None:
@@ -130,20 +133,24 @@ class SimulatedRunner:
         task = asyncio.current_task()
         before, run = self._runs.get(key, (None, None))
         if run is None or before is not task:
-            run = Run(self._image, attempt)
+            run = Run(current_holder(), attempt)
             self._runs[key] = task, run
-            self._world.checker.called(key, run)
-            self._world.checker.started(key, run)
+            self._world.checker.runs.called(key, run)
+            self._world.checker.runs.started(key, run)
         else:
-            self._world.checker.called(key, run)
+            self._world.checker.runs.called(key, run)
         return run
 
     def _found(self, key: tuple[str, int], run: Run, step: Step, late: "asyncio.Future[Ending]") -> None:
-        self.lost -= 1
+        self.hanging -= 1
         self._world.faults.struck.add("late")
         ending = _ending(step)
-        self._world.checker.ended(key, run, ending, late=True)
-        late.set_result(ending)
+        self._world.checker.runs.ended(key, run, ending, late=True)
+        if not late.done():
+            late.set_result(ending)
+
+    def _uncount(self, _: "asyncio.Future[Ending]") -> None:
+        self.lost -= 1
 
 
 def _ending(step: Step) -> Ending:

@@ -39,11 +39,23 @@ def key_of(item: Item) -> Key:
     return str(item[names.ID]["S"]), number(item, names.ACCEPTED_AT)
 
 
-def brief(item: Item | None) -> str:
-    """Put an item into words."""
-    if item is None:
-        return "gone"
-    extra = "".join(
-        f" {name}={number(item, name)}" for name in (names.ATTEMPT, names.TRIES, names.STARTS, names.DUE_AT)
-    )
-    return f"{status(item) or 'no status'}{extra}"
+class Brief:
+    """An item in words, which are only found when somebody asks.
+
+    Args:
+        item: it; None for none.
+    """
+
+    __slots__ = ("_item",)
+
+    def __init__(self, item: Item | None) -> None:
+        self._item = item
+
+    def __str__(self) -> str:
+        item = self._item
+        if item is None:
+            return "gone"
+        extra = "".join(
+            f" {name}={number(item, name)}" for name in (names.ATTEMPT, names.TRIES, names.STARTS, names.DUE_AT)
+        )
+        return f"{status(item) or 'no status'}{extra}"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tests.simulation.loop import Image
+from tests.simulation.holder import Holder
 
 Key = tuple[str, int]
 
@@ -12,12 +12,12 @@ class Run:
     """A handler at work on a request, tries in process included.
 
     Args:
-        image: the process it runs in.
+        holder: who runs it.
         attempt: as the handler was told.
         ending: "" while it has none, else success, error (for good) or passing; a late success doesn't change it.
     """
 
-    image: Image
+    holder: Holder
     attempt: int
     ending: str = ""
 
@@ -31,16 +31,19 @@ class Life:
         changed_at: virtual seconds of the last change.
         runs: of its handler, tries in process not counted.
         kills: how many processes in charge of its shard died of it.
+        unsuspected: how many more did that couldn't know it had been started before.
         hidden: how many of them had run others that had waited.
         successes: handler calls that ended well.
         errors: handler calls that ended in an error for good.
         passing: handler calls that ended in an error that may pass, or in no time.
         attempt: now.
         waits: how often it was put off.
+        parked: the last time for want of time, and not by a run.
         redrives: by the sweep.
         overdue: those of them that found it pending.
         rest_graces: how many graces must pass before the sweep finds it overdue.
-        counted: the processes that counted a start of it.
+        counted: who counted a start of it, and didn't take it back.
+        counted_attempt: the attempt that the last of them counted for.
         taken_back: how often the count of a start was taken back.
         settled_at: virtual seconds of the outcome.
         deleted_at: virtual seconds of the deletion.
@@ -51,16 +54,19 @@ class Life:
     changed_at: float
     runs: list[Run] = field(default_factory=list)
     kills: int = 0
+    unsuspected: int = 0
     hidden: int = 0
     successes: int = 0
     errors: int = 0
     passing: int = 0
     attempt: int = 0
     waits: int = 0
+    parked: bool = False
     redrives: int = 0
     overdue: int = 0
     rest_graces: int = 1
-    counted: list[Image] = field(default_factory=list)
+    counted: list[Holder] = field(default_factory=list)
+    counted_attempt: int = 0
     taken_back: int = 0
     settled_at: float | None = None
     deleted_at: float | None = None

@@ -8,6 +8,8 @@ from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Final
 
+from tests.simulation.holder import KCL, hold
+
 #: What virtual time 0 is on the wall clock, in epoch milliseconds.
 EPOCH_MS: Final = 1_760_000_000_000
 
@@ -15,9 +17,13 @@ EPOCH_MS: Final = 1_760_000_000_000
 class Image:
     """A process as the operating system sees it: all that runs in it ends or stands still with it.
 
+    What runs in it is done by itself as `Holder`, unless something in it says otherwise.
+
     Args:
         name: for the history.
     """
+
+    consumer = KCL
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -31,10 +37,10 @@ class Image:
         self.holds_lease: Callable[[], bool] = lambda: False
         self.context = copy_context()
         self.context.run(_image.set, self)
+        self.context.run(hold, self)
 
-    @property
-    def in_charge(self) -> bool:
-        """Tell whether it lives and nobody else has its shard."""
+    def has(self, request_id: str) -> bool:
+        """See `Holder.has`: a shard process has all of its shard, or nothing."""
         return not self.dead and self.holds_lease()
 
 

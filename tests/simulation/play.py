@@ -2,7 +2,7 @@
 
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,21 +16,27 @@ class Report:
 
     Args:
         seed: the seed.
+        world: who consumes.
         faults: classes of fault that struck.
         steps: events on the loop.
         requests: requests accepted.
         runs: starts of their handlers.
         redrives: by the sweep.
+        outcomes: how many each consumer brought.
+        weaknesses: what only a documented weakness allows, and was met.
         violation: the broken promise; "" if all were kept.
         lines: the history to show: of the request concerned if a promise was broken, else only on demand.
     """
 
     seed: int
+    world: str
     faults: frozenset[str]
     steps: int
     requests: int
     runs: int
     redrives: int
+    outcomes: Mapping[str, int]
+    weaknesses: frozenset[str]
     violation: str
     lines: tuple[str, ...]
 
@@ -69,11 +75,14 @@ def play(seed: int, *, trace: bool = False, promises: frozenset[str] | None = No
     lives = world.checker.lives.values()
     return Report(
         seed=seed,
+        world=world.plan.world,
         faults=frozenset(world.faults.struck),
         steps=world.loop.steps,
         requests=len(lives),
         runs=sum(len(life.runs) for life in lives),
         redrives=sum(life.redrives for life in lives),
+        outcomes=dict(world.checker.outcomes),
+        weaknesses=frozenset(world.checker.runs.weaknesses),
         violation=violation,
         lines=tuple(world.history.lines(None if trace else about)) if trace or violation else (),
     )

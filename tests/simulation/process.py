@@ -17,6 +17,7 @@ from dropslot.runtimes.kcl.heartbeat import Heartbeat
 from dropslot.runtimes.kcl.processor import Processor
 from tests.simulation.blocking import BlockingCode
 from tests.simulation.engine import SimulatedEngine
+from tests.simulation.faults import LONGEST_PAUSE_SECONDS
 from tests.simulation.feed import TABLE
 from tests.simulation.handlers import LIMIT_SECONDS, SimulatedRunner
 from tests.simulation.loop import Image, VirtualClock
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 HANDLER_TRIES = 2
 POLICY = Policy(handler_tries=HANDLER_TRIES, retry_schedule_seconds=(2.0, 10.0, 30.0))
+LOST_HANDLERS_MAX = 2
 SHUTDOWN_GRACE_SECONDS = 6.0
 
 
@@ -154,11 +156,11 @@ class ShardProcess:
         world, counters = self._world, MemoryCounters()
         self.image.name = f"{self._name} {shard_id}"
         shard = Shard(
-            requests=world.port(self.image),
-            runners={ANY_TYPE: SimulatedRunner(world, self)},
+            requests=world.port(),
+            runners={ANY_TYPE: SimulatedRunner(world, self.kill)},
             clock=VirtualClock(world.loop),
             counters=counters,
-            backoff=Backoff(max_seconds=2.0, source=world.random),
+            backoff=Backoff(max_seconds=LONGEST_PAUSE_SECONDS, source=world.random),
             options=ShardOptions(
                 table=TABLE,
                 concurrency=world.plan.concurrency,
@@ -173,7 +175,7 @@ class ShardProcess:
             self.image,
             shard,
             counters=counters,
-            lost_handlers_max=2,
+            lost_handlers_max=LOST_HANDLERS_MAX,
             unreachable_limit_seconds=15.0,
             stall_limit_seconds=LIMIT_SECONDS * HANDLER_TRIES + 30,
         )

@@ -13,6 +13,7 @@ from dropslot.core.item import State, Unfinished
 from dropslot.core.transitions import Write
 from dropslot.engine.ports import WriteResult
 from tests.simulation.faults import Faults
+from tests.simulation.holder import Holder, current_holder
 from tests.simulation.loop import Loop
 
 #: The network and the table belong to no process: what was sent arrives although its sender died.
@@ -83,7 +84,7 @@ class Port:
         faults: decide what fails.
         table: the table itself.
         index: its index.
-        written: told of each write that reached the table, with its result, before anybody else is.
+        written: told of each write that reached the table, with its result and who made it, before anybody else is.
     """
 
     max_batch = 25
@@ -94,7 +95,7 @@ class Port:
         faults: Faults,
         table: MemoryRequests,
         index: Index,
-        written: Callable[[Write, WriteResult], None],
+        written: Callable[[Write, WriteResult, Holder], None],
     ) -> None:
         self._loop = loop
         self._faults = faults
@@ -117,8 +118,10 @@ class Port:
         if len(writes) > self.max_batch or len({write.id for write in writes}) < len(writes):
             raise ValueError("no valid batch")
 
+        holder = current_holder()
+
         def write_all() -> Sequence[WriteResult]:
-            return [self._write(write) for write in writes]
+            return [self._write(write, holder) for write in writes]
 
         results: Sequence[WriteResult] = await self._call(write_all)
         return results
@@ -133,6 +136,11 @@ class Port:
             return []
         rows: list[Unfinished] = await self._call(lambda: self._index.query(queue, due_before_ms, after)[:limit])
         return rows
+
+    async def count_unfinished(self, queue: str, *, due_before_ms: int | None = None, limit: int) -> int:
+        """See `UnfinishedCount.count_unfinished`."""
+        rows = await self.unfinished(queue, due_before_ms=due_before_ms or self._loop.now_ms(), limit=limit)
+        return len(rows)
 
     async def _call(self, act: Callable[[], Any]) -> Any:
         answer = self._loop.create_future()
@@ -152,21 +160,21 @@ class Port:
     def _reply(self, answer: "asyncio.Future[Any]", result: Any) -> None:
         self._loop.call_later(self._faults.latency(self._loop.time()), _settle, answer, result, context=NOBODY)
 
-    def _write(self, write: Write) -> WriteResult:
+    def _write(self, write: Write, holder: Holder) -> WriteResult:
         now, strikes = self._loop.time(), self._faults.strikes
         if strikes("retries", 0.15, now):
             if strikes("retries", 0.3, now):  # an internal error tells nothing: it may have been written
-                self._applied(write)
+                self._applied(write, holder)
             return WriteResult.RETRY
         if strikes("no_room", 0.5, now) and (
             names.RESULT in write.sets or len(str(write.sets.get(names.LAST_ERROR, ""))) > 0
         ):
             return WriteResult.TOO_LARGE
-        return self._applied(write)
+        return self._applied(write, holder)
 
-    def _applied(self, write: Write) -> WriteResult:
+    def _applied(self, write: Write, holder: Holder) -> WriteResult:
         result = self._table._write(write)
-        self._written(write, result)
+        self._written(write, result, holder)
         return result
 
 

@@ -19,7 +19,7 @@ async def sweep_for_ever(world: "World", image: Image) -> None:
     """Sweep, and start again when the sweep failed, as the supervisor does."""
     while True:
         sweep = Sweep(
-            requests=world.port(image),
+            requests=world.port(),
             clock=VirtualClock(world.loop),
             counters=MemoryCounters(),
             options=SweepOptions(interval_seconds=SWEEP_INTERVAL_SECONDS, grace_ms=SWEEP_GRACE_MS),
@@ -55,7 +55,9 @@ class Worker:
         return not (self.daemon.dead or self.stopping or self.frozen)
 
     def start(self) -> None:
-        """Start the host."""
+        """Start the host, unless the fleet has left meanwhile."""
+        if self.world.fleet.retired:
+            return
         self.world.history.note("worker starts", detail=self.name)
         self.stopping = self.daemon_stopping = False
         self.supervisor = Image(f"{self.name} supervisor")

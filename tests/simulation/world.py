@@ -6,20 +6,23 @@ from typing import Any, Final
 
 from dropslot.adapters.requests.memory import MemoryRequests
 from dropslot.adapters.requests.rows import Item
-from dropslot.core import names
-from dropslot.core.transitions import Write
-from dropslot.engine.ports import WriteResult
-from tests.simulation import faults
+from dropslot.core import mapping, names
+from tests.simulation import plan
 from tests.simulation.checker import Checker, known_for_seconds
 from tests.simulation.client import Clients
+from tests.simulation.faults import Faults
 from tests.simulation.feed import Feed
 from tests.simulation.fleet import Fleet
 from tests.simulation.handlers import Scripts
 from tests.simulation.history import History, ViolationError
 from tests.simulation.loop import Image, Loop
+from tests.simulation.mapping import SimulatedMapping
+from tests.simulation.occasions import Occasions
 from tests.simulation.process import ShardProcess
+from tests.simulation.promises import Promises
+from tests.simulation.schedule import Schedule
 from tests.simulation.table import NOBODY, Index, Port
-from tests.simulation.worker import SWEEP_GRACE_MS, Worker, sweep_for_ever
+from tests.simulation.worker import SWEEP_GRACE_MS, sweep_for_ever
 
 #: The sweep's pause grows up to this many graces.
 _PATIENCE: Final = 64
@@ -42,34 +45,38 @@ class World:
     def __init__(self, seed: int, *, tracing: bool = False, promises: frozenset[str] | None = None) -> None:
         self.random = random.Random(seed)
         self.tracing = tracing
-        self.plan = faults.draw(self.random)
-        self.faults = faults.Faults(self.plan, self.random)
+        self.plan = plan.draw(self.random)
+        self.faults = Faults(self.plan, self.random)
         self.loop = Loop(random.Random(seed), in_order=self.plan.in_order)
         self.history = History(self.loop.time)
         self.process_starts = 0
         self.processes: list[ShardProcess] = []
         self.known_for_seconds = known_for_seconds(self.fresh_ms, self.plan.latency_max_seconds)
         self.scripts = Scripts(self.plan, self.random)
-        self.checker = Checker(self, promises)
+        self.promises = Promises(promises)
+        self.checker = Checker(self, self.promises)
         self.feed = Feed(self.loop, self.faults, self.random, self.plan.shards)
         self.index = Index(self.loop, self.faults)
         self.table = MemoryRequests(on_change=self._changed)
         self.clients = Clients(self)
         self.fleet = Fleet(self, self.plan.workers)
+        functions = self.plan.functions
+        self.mapping = SimulatedMapping(self, functions) if functions is not None else None
+        self.schedule = Schedule(self)
         self._failure: BaseException | None = None
 
-    def port(self, image: Image) -> Port:
+    def port(self) -> Port:
         """Connect a process to the table."""
-
-        def written(write: Write, result: WriteResult) -> None:
-            self.checker.written(write, result, image)
-
-        return Port(self.loop, self.faults, self.table, self.index, written)
+        return Port(self.loop, self.faults, self.table, self.index, self.checker.written)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None], image: Image) -> None:
         """Run a coroutine of the simulation in a process; what goes wrong in it ends the schedule."""
         task = self.loop.create_task(coroutine, context=image.context)
-        task.add_done_callback(self._check, context=self.nobody)
+        task.add_done_callback(self.check, context=self.nobody)
+
+    def later(self, seconds: float, function: Callable[..., object], *args: object) -> None:
+        """Have something happen that no process does."""
+        self.loop.call_later(seconds, function, *args, context=self.nobody)
 
     def run(self) -> None:
         """Play the schedule to its end.
@@ -103,66 +110,19 @@ class World:
         self.clients.schedule()
         for worker in self.fleet.workers:
             self._at(plan.start_at + source.random(), worker.start)
+        if self.mapping is not None:
+            self.schedule.start()
+            assert plan.functions is not None
+            self._at(plan.functions.start_at, self.mapping.start)
         if piles := {"backlog", "overload"} & plan.faults:  # no consumer, but a sweep: the scheduled one
             self.faults.struck |= piles
-            sweeper = Image("scheduled sweep")
-            self.spawn(sweep_for_ever(self, sweeper), sweeper)
-        occasions: dict[str, Callable[[], None]] = {
-            "process_crash": self._crash_process,
-            "host_crash": self._crash_host,
-            "freeze": self._freeze,
-            "lease_move": self._move_lease,
-            "stop": self._stop_worker,
-            "reshard": self._split,
-        }
-        for name, act in occasions.items():
-            if name in plan.faults:
-                for _ in range(source.randint(1, 3)):
-                    self._at(source.uniform(0, plan.quiet_at), act)
+            if self.mapping is None:
+                sweeper = Image("scheduled sweep")
+                self.spawn(sweep_for_ever(self, sweeper), sweeper)
+        Occasions(self).schedule()
 
     def _at(self, at: float, act: Callable[[], None]) -> None:
         self.loop.call_at(at, act, context=self.nobody)
-
-    def _worker(self) -> Worker:
-        return self.random.choice(self.fleet.workers)
-
-    def _crash_process(self) -> None:
-        processes = [
-            reader.process
-            for worker in self.fleet.workers
-            for reader in worker.readers
-            if not reader.process.image.dead
-        ]
-        if processes:
-            self.faults.struck.add("process_crash")
-            self.random.choice(processes).image.fuse = self.random.choice((0, 1, 3, 10, 40))
-
-    def _crash_host(self) -> None:
-        if self._worker().crash("crash"):
-            self.faults.struck.add("host_crash")
-
-    def _stop_worker(self) -> None:
-        if "reshard" in self.plan.faults and self.random.random() < 0.5:  # a stop while the last records are delivered
-            self._split()
-        if self._worker().stop():
-            self.faults.struck.add("stop")
-
-    def _freeze(self) -> None:
-        if self._worker().freeze(self.random.choice((1.0, 8.0, 30.0))):
-            self.faults.struck.add("freeze")
-
-    def _move_lease(self) -> None:
-        leases = list(self.fleet.leases.values())
-        if leases and self.fleet.move(self.random.choice(leases)):
-            self.faults.struck.add("lease_move")
-
-    def _split(self) -> None:
-        shard = self.random.choice([shard for shard in self.feed.shards if not shard.closed])
-        if shard.depth < 3:
-            self.history.note("shard split", detail=shard.id)
-            self.faults.struck.add("reshard")
-            self.feed.split(shard)
-            self.fleet.offer()
 
     def _changed(self, old: Item | None, new: Item | None) -> None:
         self.checker.changed(old, new)
@@ -179,32 +139,28 @@ class World:
             if names.DUE_AT in item and names.QUEUE in item:
                 last = max(last, self.loop.time() + (int(item[names.DUE_AT]["N"]) - self.loop.now_ms()) / 1000)
         # A record that was lost just now is missed only after the next pause of its request.
-        return min(last, self.loop.time() + _PATIENCE * SWEEP_GRACE_MS / 1000) + SWEEP_GRACE_MS / 1000 + _SLACK_SECONDS
+        last = min(last, self.loop.time() + _PATIENCE * SWEEP_GRACE_MS / 1000)
+        # A function with little time runs one of a batch and parks the others until the next sweep, at worst.
+        parked_seconds = mapping.SWEEP_EVERY_SECONDS * len(self.checker.lives) if self.mapping is not None else 0
+        return last + SWEEP_GRACE_MS / 1000 + _SLACK_SECONDS + parked_seconds
 
     def _all_settled(self) -> bool:
-        return not self.checker.unsettled()
+        return self.checker.all_settled()
 
     def _all_read(self) -> bool:
-        return not self.feed.under_way and all(
-            (lease := self.fleet.leases.get(shard.id)) is not None
-            and (
-                lease.ended
-                if shard.closed
-                else not shard.records or lease.checkpoint == shard.records[-1].sequence_number
-            )
-            for shard in self.feed.shards
-        )
+        return not self.feed.under_way and self.fleet.all_read() and (self.mapping is None or self.mapping.all_read())
 
     @property
     def _broken(self) -> bool:
-        return self._failure is not None or self.checker.violation is not None
+        return self._failure is not None or self.promises.violation is not None
 
     def _stop_if_broken(self) -> None:
-        if self.checker.violation is not None:
-            raise self.checker.violation
+        if self.promises.violation is not None:
+            raise self.promises.violation
         if self._failure is not None:
             raise self._failure
 
-    def _check(self, task: Any) -> None:
+    def check(self, task: Any) -> None:
+        """End the schedule by what went wrong in a task of the simulation."""
         if not task.cancelled() and task.exception() is not None:
             self._failure = self._failure or task.exception()
