@@ -22,6 +22,7 @@ from dropslot.local.process import Process, ProcessSpec
 from dropslot.local.stack import CONSUMER
 from tests.e2e.conftest import MAPPING, ROOT, SETTINGS, MakePipeline
 from tests.e2e.handlers import RUN_LOG
+from tests.e2e.lingering import LINGER
 from tests.e2e.pipeline import Pipeline, eventually, item_id
 
 REQUESTS: Final = 1000
@@ -48,7 +49,7 @@ def test_either_consumer_can_join_and_either_can_go(
     When the containers go, then functions bring everything; once they are back and the functions go, it is the other
     way round. What was settled before a consumer joined doesn't run again because of it.
     """
-    with make_pipeline(CHOSEN, shards=2) as pipeline:
+    with make_pipeline({**CHOSEN, LINGER: "3"}, shards=2) as pipeline:
         feeds = pipeline.feeds()
         containers, functions = Path(pipeline.stack.info.state) / "consumer", tmp_path / "mapping"
         ids = _settle(pipeline, "containers alone", FEW)
@@ -124,6 +125,8 @@ def _mapping(pipeline: Pipeline, state_dir: Path) -> Iterator[None]:
     state_dir.mkdir()
     variables = {
         **CHOSEN,
+        # Less than the container's, since it also keeps the next batch waiting.
+        LINGER: "1.5",
         "DROPSLOT_TABLE": info.table,
         RUN_LOG: str(pipeline.run_log),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
