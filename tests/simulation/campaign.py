@@ -16,6 +16,8 @@ from tests.simulation.runs import WEAKNESSES
 
 #: Seeds handed to a process at once.
 CHUNK = 50
+#: After so many of them a process makes way for a new one: schedules leave killed images behind that nobody can free.
+CHUNKS_PER_PROCESS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ def run(seeds: Sequence[int], *, processes: int, progress: Callable[[str], None]
     if processes == 1:
         return _sum_up(_watched((play_all(chunk) for chunk in chunks), len(seeds), progress))
     # Spawned, not forked: the same on every system, and nothing of the test run's own state comes along.
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=CHUNKS_PER_PROCESS) as pool:
         return _sum_up(_watched(pool.imap_unordered(play_all, chunks), len(seeds), progress))
 
 
@@ -93,7 +95,10 @@ def _watched(batches: Iterable[list[Report]], total: int, progress: Callable[[st
     played = broken = 0
     for batch in batches:
         before, played = played, played + len(batch)
-        broken += sum(bool(report.violation) for report in batch)
+        for report in batch:
+            if report.violation:  # at once: the others may take long
+                broken += 1
+                progress(f"seed {report.seed} broke a promise: {report.violation}")
         if played * 10 // total > before * 10 // total:
             progress(f"{played} of {total} seeds, {broken} broke a promise")
         yield batch

@@ -89,7 +89,9 @@ class Checker:
 
     def _applied(self, write: Write, life: Life, holder: Holder) -> None:
         if write.transition == "suspect":
-            life.counted.append(holder)
+            # A repeat, after an answer was lost, counts the same start.
+            if not (life.counted and life.counted[-1] is holder and life.counted_attempt == life.attempt):
+                life.counted.append(holder)
             life.counted_attempt = life.attempt
         elif write.transition == "clear":
             life.counted.remove(holder)

@@ -88,9 +88,13 @@ class Execution:
             await self._write(state, outcome)
 
     async def take_back_start(self, run: Run) -> None:
-        """Uncount a start, once: the process ends in order, and not because of this request."""
-        run.counted = False
-        await self._writer.write(clear(run.state, now_ms=self._clock.now_ms()))
+        """Uncount a start, once, also one in the making: the process ends in order, and not because of this request."""
+        state = run.state
+        if run.counting is not None:
+            # Writes of one request keep their order: the count is written by then, or this is refused.
+            state = _counted(run.counting)
+        run.counting, run.counted = None, False
+        await self._writer.write(clear(state, now_ms=self._clock.now_ms()))
 
     async def _count_start(self, run: Run) -> bool:
         """Count the start of a suspect; False if it must not run."""
@@ -100,12 +104,14 @@ class Execution:
             await self._settle(run, Failed(KILLED_ITS_WORKER))
             return False
         while True:
-            state = run.state
+            run.counting = state = run.state
             result = await self._writer.write(suspect(state, now_ms=self._clock.now_ms()))
+            taken_back, run.counting = run.counting is None, None
             if result is not WriteResult.REFUSED:
                 # Written, or the item has no room for the count: then it runs uncounted rather than never.
-                run.counted = result is WriteResult.APPLIED
-                run.state = msgspec.structs.replace(run.state, starts=state.starts + run.counted)
+                run.counted = result is WriteResult.APPLIED and not taken_back
+                if run.counted:
+                    run.state = msgspec.structs.replace(run.state, starts=_counted(state).starts)
                 return True
             if run.state is state:
                 self._counters.add("superseded")
@@ -172,6 +178,11 @@ class Execution:
 
 def _about(state: State) -> dict[str, object]:
     return {"request_id": state.id, "attempt": state.attempt}
+
+
+def _counted(state: State) -> State:
+    """Return a state with one more start counted."""
+    return msgspec.structs.replace(state, starts=state.starts + 1)
 
 
 def _smaller(outcome: Outcome) -> Outcome | None:

@@ -14,6 +14,7 @@ class Run(msgspec.Struct, eq=False):
         state: as it is run; a redrive that joins moves it to the later attempt.
         entries: the records that are resolved with it.
         is_suspect: a worker may have died of it, so its start is counted.
+        counting: the state whose start is being counted, until that is answered or taken back.
         counted: its start was counted.
         joinable: its outcome would count for a later attempt as well.
     """
@@ -22,6 +23,7 @@ class Run(msgspec.Struct, eq=False):
     state: State
     entries: list[Entry]
     is_suspect: bool = False
+    counting: State | None = None
     counted: bool = False
     joinable: bool = True
 

@@ -91,8 +91,9 @@ class Window:
         self.raise_fault()
 
     async def stand_down(self) -> None:
-        """Take back the counted starts of what is still running."""
-        await asyncio.gather(*(self._execution.take_back_start(run) for run in self._under_way if run.counted))
+        """Take back the starts of what is still running, as far as they are counted or about to be."""
+        counted = [run for run in self._under_way if run.counted or run.counting is not None]
+        await asyncio.gather(*(self._execution.take_back_start(run) for run in counted))
 
     def raise_fault(self) -> None:
         """Raise what went wrong inside, if anything did."""

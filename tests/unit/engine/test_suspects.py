@@ -152,6 +152,30 @@ async def test_an_orderly_end_takes_the_count_back() -> None:
 
 
 @asynchronous
+async def test_an_orderly_end_takes_back_a_count_in_the_making() -> None:
+    """Given a count that is written but not answered yet when the process is told to stop, then it is gone as well."""
+    bench = Bench(ScriptedRunner(Gates()))
+    record = bench.accept()
+    await die_and_come_back(bench)
+    answered = asyncio.Event()
+
+    async def answer() -> None:
+        await answered.wait()
+
+    bench.requests.before_answer = answer
+    work = asyncio.create_task(bench.shard.submit([record]))
+    await settle()
+    assert starts(bench, "caller#one") == 1
+    standing_down = asyncio.create_task(bench.shard.stand_down())
+    await settle()
+    answered.set()
+    await standing_down
+    assert starts(bench, "caller#one") == 0
+    assert bench.shard.position is None
+    work.cancel()
+
+
+@asynchronous
 async def test_a_suspect_that_was_moved_meanwhile_is_left_alone() -> None:
     """Given a suspect that somebody settles between read and count, then it doesn't run."""
     runner = returning()
