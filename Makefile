@@ -62,9 +62,10 @@ smoke: smoke-arguments setup ## run the HTTP contract suite against a deployed s
 smoke-arguments:
 	@$(if $(and $(URL),$(TABLE)),,echo '$(SMOKE_USAGE)' >&2; exit 2)
 
-bench: setup ## measure CPU per record, and of a cold start, beside plain boto3
+bench: setup ## measure CPU per record, of an invocation and of a cold start, beside boto3 and Powertools: bench/README.md
 	@$(PY) -m bench.record_cost
 	@$(PY) -m bench.cold_path
+	@$(PY) -m bench.invocation
 
 doctor: ## say what is missing on this machine, and how to get it
 	@if [ -x .venv/bin/dropslot ]; then .venv/bin/dropslot doctor; else scripts/setup && .venv/bin/dropslot doctor; fi
@@ -73,6 +74,7 @@ PIP_COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --gen
 lock: setup ## renew the lock files
 	@$(PIP_COMPILE) --extra dev pyproject.toml -o requirements/dev.txt
 	@$(PIP_COMPILE) --no-deps requirements/kcl.in -o requirements/kcl.txt
+	@$(PIP_COMPILE) --no-deps requirements/java.in -o requirements/java.txt
 	@$(PIP_COMPILE) --constraints requirements/dev.txt pyproject.toml -o requirements/runtime.txt
 	@$(PIP_COMPILE) --constraints requirements/dev.txt requirements/build.in -o requirements/build.txt
 	@$(PIP_COMPILE) --constraints requirements/dev.txt requirements/lambda.in -o requirements/lambda.txt

@@ -1,126 +1,63 @@
-"""From the start of a process to its first confirmed outcome: the Lambda path beside plain boto3.
+"""From the start of a process to its first confirmed outcome: the Lambda path beside boto3 and Powertools.
 
-Run `python -m bench.cold_path`. Each way gets fresh processes, in turns within one run, over the same DynamoDB Local:
-the Lambda path is the deployed entry point with one record that came before the process, so it reads the item, counts
-its start, runs an empty handler and writes `ttl`; boto3 makes a client and writes `ttl` by one conditional update.
-Each process finds the packages of `requirements/lambda.txt` and no others, compiled: more would be looked for, and some
-of it taken. Spoken in plain HTTP: TLS would come on top of both. CPU is the process's own, user and system, as it
-stands after the write; wall is taken outside, from the process's start. Ratios hold across machines, absolute figures
-don't.
+Run `python -m bench.cold_path`; bench/README.md says what is counted.
 """
 
-import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
-from dropslot.core import names
-from dropslot.local.clients import REGION, dynamodb_client, local_environment
-from dropslot.local.servers import running_dynamodb
-from dropslot.local.tables import ensure_table
+from bench.backend import Backend, lambda_event, running_backend
+from bench.figures import Figure, print_figures
+from bench.packages import BOTO3, DROPSLOT, POWERTOOLS, make_asset
+from dropslot.local.clients import REGION, local_environment
 
-ROOT: Final = Path(__file__).parents[1]
-TABLE: Final = "requests"
-ROUNDS: Final = 11
+ROUNDS: Final = 15
 
-#: What the function finds: the modules of `requirements/lambda.txt`, and our own.
-MODULES: Final = (
-    "boto3",
-    "botocore",
-    "dateutil",
-    "dropslot",
-    "dropslot_stream",
-    "jmespath",
-    "msgspec",
-    "s3transfer",
-    "six",
-    "urllib3",
-)
-
-_TOLD: Final = """
-import resource, sys
-used = resource.getrusage(resource.RUSAGE_SELF)
-sys.stdout.write(str((used.ru_utime + used.ru_stime) * 1000) + "\\n")
-sys.stdout.flush()
-"""
-
-BOTO3: Final = f"""
-import sys
-import boto3
-boto3.client("dynamodb").update_item(
-    TableName={TABLE!r},
-    Key={{"id": {{"S": sys.argv[1]}}}},
-    UpdateExpression="SET #ttl = :ttl",
-    ConditionExpression="attribute_exists(#request) AND attribute_not_exists(#ttl)",
-    ExpressionAttributeNames={{"#ttl": "ttl", "#request": "request"}},
-    ExpressionAttributeValues={{":ttl": {{"N": "2000000000"}}}},
-)
-{_TOLD}
-"""
-
-DROPSLOT: Final = f"""
-import json, sys
-event = json.loads(sys.argv[2])
-from dropslot_stream import handler
-class Context:
-    def get_remaining_time_in_millis(self):
-        return 300_000
-assert handler(event, Context()) == {{"batchItemFailures": []}}
-{_TOLD}
-"""
-
-HANDLER: Final = "def handle(request):\n    request.json()\n"
+BY_HAND: Final = "boto3.client and update_item"
 
 
-@dataclass(frozen=True)
-class Figure:
-    """Milliseconds of one process."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to handle a record.
 
-    cpu_ms: float
-    wall_ms: float
+    Args:
+        module: of the function.
+        modules: what it finds.
+        variables: of the environment, beside the usual.
+    """
 
-
-def accept(client: Any, number: int) -> tuple[str, str]:
-    """Put a request on the table; return its id and the event that brings it."""
-    from tests.unit.core.images import data, image, record  # noqa: PLC0415 - the items of the tests
-    from tests.unit.runtimes.lambda_.stand import event, lambda_record  # noqa: PLC0415 - their events
-
-    now_ms = time.time_ns() // 1_000_000
-    item = image(f"-#orders#{number}", accepted_at=now_ms, due_at=now_ms)
-    client.put_item(TableName=TABLE, Item=item)
-    payload = data(record(item, table=TABLE, created=now_ms * 1000))
-    return item[names.ID]["S"], json.dumps(event(lambda_record(payload, number, now_ms / 1000)))
+    module: str
+    modules: tuple[str, ...]
+    variables: tuple[tuple[str, str], ...] = ()
 
 
-def make_asset(folder: Path) -> None:
-    """Fill a folder with what the processes find."""
-    search = [*sys.path, str(ROOT / "lambda")]
-    for name in MODULES:
-        found = PathFinder.find_spec(name, search)
-        assert found is not None, name
-        assert found.origin is not None, name
-        module = Path(found.origin)
-        source = module.parent if module.name == "__init__.py" else module
-        (folder / source.name).symlink_to(source)
-    (folder / "bench_handler.py").write_text(HANDLER)
+WAYS: Final = {
+    BY_HAND: Way(module="bench_boto3", modules=(*BOTO3, "bench_boto3", "bench_outcome")),
+    "Powertools' batch processor": Way(
+        module="bench_powertools", modules=(*BOTO3, *POWERTOOLS, "bench_powertools", "bench_outcome")
+    ),
+    "dropslot_stream.handler": Way(module="dropslot_stream", modules=DROPSLOT),
+    # As anything that only the SDK knows makes it: see runtimes/lambda_/table.py.
+    "- by way of boto3": Way(
+        module="dropslot_stream", modules=(*DROPSLOT, *BOTO3), variables=(("AWS_USE_FIPS_ENDPOINT", "false"),)
+    ),
+}
 
 
-def run(program: str, arguments: tuple[str, str], environment: dict[str, str]) -> Figure:
-    """Run one process and take its figure."""
+def run(module: str, event: bytes, environment: dict[str, str]) -> Figure:
+    """Run one process and take its figure, in milliseconds."""
     started = time.perf_counter()
     with subprocess.Popen(  # noqa: S603 - this very interpreter
-        [sys.executable, "-S", "-c", program, *arguments],
+        [sys.executable, "-S", "-c", "import bench_cold", module, event],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -131,61 +68,37 @@ def run(program: str, arguments: tuple[str, str], environment: dict[str, str]) -
         _, log = process.communicate()
     if not line:
         raise SystemExit(f"a process failed:\n{log.decode()}")
-    return Figure(float(line), wall_ms)
+    return Figure(cpu=float(line), wall=wall_ms)
+
+
+def measure(backend: Backend, assets: Path, console: Console) -> dict[str, list[Figure]]:
+    """Measure all ways in turns."""
+    figures: dict[str, list[Figure]] = {name: [] for name in WAYS}
+    environment = local_environment(
+        os.environ, region=REGION, dynamodb_endpoint=backend.endpoint, kinesis_endpoint="http://127.0.0.1:9"
+    ) | {"DROPSLOT_HANDLER": "bench_handler:handle"}
+    folders = {
+        name: make_asset(assets / str(number), ("bench_cold", *way.modules))
+        for number, (name, way) in enumerate(WAYS.items())
+    }
+    for round_number in track(range(ROUNDS + 1), console=console, transient=True):
+        for name, way in WAYS.items():
+            accepted = backend.accept(f"{round_number}-{way.module}-{len(way.variables)}", 1)
+            event = lambda_event(accepted, arrived_epoch_seconds=time.time())
+            figure = run(way.module, event, environment | dict(way.variables) | {"PYTHONPATH": str(folders[name])})
+            assert not backend.unwritten(accepted), name
+            if round_number > 0:  # the first compiles, and fills the caches of the file system
+                figures[name].append(figure)
+    return figures
 
 
 def main() -> None:
     """Measure and print."""
     console = Console()
-    ways: dict[str, tuple[str, dict[str, str]]] = {
-        "boto3 client + update_item": (BOTO3, {}),
-        "dropslot_stream.handler": (DROPSLOT, {}),
-        # As anything that only the SDK knows makes it: see runtimes/lambda_/table.py.
-        "the same, by way of boto3": (DROPSLOT, {"AWS_USE_FIPS_ENDPOINT": "false"}),
-    }
-    figures: dict[str, list[Figure]] = {name: [] for name in ways}
-    with tempfile.TemporaryDirectory() as name, running_dynamodb(Path(name), environment=os.environ) as endpoint:
-        asset = Path(name) / "asset"
-        asset.mkdir()
-        make_asset(asset)
-        environment = local_environment(
-            os.environ, region=REGION, dynamodb_endpoint=endpoint, kinesis_endpoint="http://127.0.0.1:9"
-        ) | {
-            "PYTHONPATH": str(asset),
-            "DROPSLOT_HANDLER": "bench_handler:handle",
-            "DROPSLOT_TABLE": TABLE,
-        }
-        client = dynamodb_client(endpoint)
-        ensure_table(client, TABLE)
-        number = 0
-        for round_number in track(range(ROUNDS + 1), console=console, transient=True):
-            for way, (program, variables) in ways.items():
-                number += 1
-                request_id, event = accept(client, number)
-                figure = run(program, (request_id, event), environment | variables)
-                assert "ttl" in client.get_item(TableName=TABLE, Key={"id": {"S": request_id}})["Item"]
-                if round_number > 0:  # the first fills the caches of the file system
-                    figures[way].append(figure)
-        client.close()
-    print_figures(console, figures)
-
-
-def print_figures(console: Console, figures: dict[str, list[Figure]]) -> None:
-    """Print medians, and how many times less each way takes than the first."""
-    table = Table(title=f"fresh process to first confirmed outcome, {ROUNDS} processes each in turns, medians")
-    table.add_column("way")
-    for column in ("CPU ms", "times less", "wall ms", "times less"):
-        table.add_column(column, justify="right")
-    base = next(iter(figures.values()))
-    for way, rounds in figures.items():
-        table.add_row(
-            way,
-            f"{statistics.median(figure.cpu_ms for figure in rounds):.0f}",
-            f"{statistics.median(a.cpu_ms / b.cpu_ms for a, b in zip(base, rounds, strict=True)):.2f}",
-            f"{statistics.median(figure.wall_ms for figure in rounds):.0f}",
-            f"{statistics.median(a.wall_ms / b.wall_ms for a, b in zip(base, rounds, strict=True)):.2f}",
-        )
-    console.print(table)
+    with tempfile.TemporaryDirectory() as assets, running_backend() as backend:
+        figures = measure(backend, Path(assets), console)
+    title = f"fresh process to first confirmed outcome, {ROUNDS} processes each in turns, medians"
+    print_figures(console, title, "ms", figures, base=BY_HAND)
 
 
 if __name__ == "__main__":
