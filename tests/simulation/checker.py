@@ -94,7 +94,8 @@ class Checker:
                 life.counted.append(holder)
             life.counted_attempt = life.attempt
         elif write.transition == "clear":
-            life.counted.remove(holder)
+            # Of a function that was frozen meanwhile, the next invocation sends it.
+            life.counted.remove(holder if holder in life.counted else life.counted[-1])
         elif write.sets.get(names.ERROR) == KILLED_ITS_WORKER:
             self.runs.blamed(life, holder)
         elif write.transition == names.WAITING and life.parked:
