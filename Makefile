@@ -48,8 +48,8 @@ format: setup ## format the code
 CDK := JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=18,20 node_modules/.bin/cdk
 synth: setup ## synthesise what would be deployed, reviewed by cdk-nag and cfn-lint: no AWS account, no Docker
 	@rm -rf .dropslot/synth
-	@$(CDK) synth --strict --quiet -c env=dev -c dropslot:consumer=kcl -o .dropslot/synth/dev-kcl
-	@$(CDK) synth --strict --quiet -c env=dev -c dropslot:consumer=lambda -o .dropslot/synth/dev-lambda
+	@$(CDK) synth --strict --quiet -c env=dev -c dropslot:consumer=kcl -c dropslot:feedback=true -o .dropslot/synth/dev-kcl
+	@$(CDK) synth --strict --quiet -c env=dev -c dropslot:consumer=lambda -c dropslot:feedback=true -o .dropslot/synth/dev-lambda
 	@$(CDK) synth --strict --quiet -c env=prod -o .dropslot/synth/prod
 	@.venv/bin/cfn-lint .dropslot/synth/*/*.template.json
 

@@ -60,7 +60,7 @@ class KclConsumer(Construct):
         environment: variables of the consumer and its handlers.
         secrets: variable to the name or ARN of a secret of Secrets Manager.
         log_retention: how long log lines are kept.
-        removal_policy: of the log and of KCL's tables.
+        removal_policy: of the log.
 
     Raises:
         ValueError: `environment` sets what follows from other arguments.
@@ -102,7 +102,7 @@ class KclConsumer(Construct):
             },
             taken=secrets.keys(),
         )
-        tables = KclTables(self, "Kcl", application=application, removal_policy=removal_policy)
+        tables = KclTables(self, "Kcl", application=application)
         self.log_group: Final = logs.LogGroup(self, "Log", retention=log_retention, removal_policy=removal_policy)
         task = ecs.FargateTaskDefinition(
             self,

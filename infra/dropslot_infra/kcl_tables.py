@@ -1,4 +1,4 @@
-"""The tables of KCL's bookkeeping, made with the stack and gone with it."""
+"""The tables of KCL's bookkeeping, made with the consumer and gone with it."""
 
 from typing import Final
 
@@ -15,19 +15,18 @@ LEASE_INDEX: Final = "LeaseOwnerToLeaseKeyIndex"
 class KclTables(Construct):
     """What KCL would make itself at its first start, under the names and with the keys that it looks for.
 
-    Made here because leases point into one stream: those that outlived their stack would have the next one of that name
-    wait for ever for records of a stream that is no more.
+    Made here because leases point into one stream: those that outlived it would have the next consumer of that name
+    wait for ever for records of a stream that is no more. So they always go, even where data is to stay: kept, they
+    would be in the way of whoever comes back to KCL, and without them the stream is only read again.
 
     Args:
         scope: the parent.
         construct_id: unique in it.
         application: name of the KCL application, which names the tables.
-        removal_policy: of all three.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, application: str, removal_policy: RemovalPolicy) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, application: str) -> None:
         super().__init__(scope, construct_id)
-        self._removal_policy = removal_policy
         self.leases: Final = self._table("Leases", application, "leaseKey")
         self.leases.add_global_secondary_index(
             index_name=LEASE_INDEX,
@@ -47,7 +46,7 @@ class KclTables(Construct):
             table_name=name,
             partition_key=dynamodb.Attribute(name=key, type=dynamodb.AttributeType.STRING),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            removal_policy=self._removal_policy,
+            removal_policy=RemovalPolicy.DESTROY,
         )
         acknowledge(
             table,

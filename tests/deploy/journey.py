@@ -16,7 +16,12 @@ from tests.deploy.views.aws import Aws
 #: The switch that spares Docker: an image that a pipeline would have pushed. Nothing ever pulls it here.
 IMAGE: Final = "123456789012.dkr.ecr.us-east-1.amazonaws.com/dropslot:1"
 VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {
-    "kcl": {"dropslot:consumer": "kcl", "dropslot:image": IMAGE, "dropslot:removal": "retain"},
+    "kcl": {
+        "dropslot:consumer": "kcl",
+        "dropslot:image": IMAGE,
+        "dropslot:feedback": "true",
+        "dropslot:removal": "retain",
+    },
     "lambda": {"dropslot:consumer": "lambda", "dropslot:removal": "destroy"},
 }
 #: What a team changes later: one type and its handler more, another time to live, another shard.

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import RemovalPolicy
-
 from dropslot_infra.connections import Connections
 from dropslot_infra.kcl_tables import KclTables
 from tests.infra.parts import make_stack
@@ -14,7 +12,7 @@ from tests.infra.synthesis import only_resource_of, resources_of, template_of
 def kcl_tables(application: str) -> Sequence[Mapping[str, Any]]:
     """Return the arguments of CreateTable for what KCL keeps."""
     stack = make_stack()
-    KclTables(stack, "Kcl", application=application, removal_policy=RemovalPolicy.DESTROY)
+    KclTables(stack, "Kcl", application=application)
     return list(resources_of(template_of(stack), "AWS::DynamoDB::Table").values())
 
 

@@ -164,8 +164,8 @@ def test_a_first_deployment_that_fails_leaves_as_little_as_can_be(consumer: str)
         policies.setdefault(resource.get("DeletionPolicy", "Delete"), set()).add(resource["Type"])
     ours = policies["Retain"] - {"AWS::ApiGateway::Account", "AWS::IAM::Role"}
     assert ours == {"AWS::DynamoDB::Table"}
-    own = {"AWS::S3::Bucket"} if consumer == "lambda" else {"AWS::DynamoDB::Table"}  # KCL's, which nothing protects
-    assert policies["RetainExceptOnCreate"] == {"AWS::Kinesis::Stream", "AWS::Logs::LogGroup"} | own
+    bucket = {"AWS::S3::Bucket"} if consumer == "lambda" else set()
+    assert policies["RetainExceptOnCreate"] == {"AWS::Kinesis::Stream", "AWS::Logs::LogGroup"} | bucket
 
 
 def test_accepted_calls_are_counted_in_the_log_of_calls(assembly: Assembly) -> None:

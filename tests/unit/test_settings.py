@@ -1,6 +1,5 @@
 """Settings from the environment: checked, and all that is wrong told at once."""
 
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from tests.deploy.views import access, api, compute, data, network, watch
+from tests.deploy.views import access, api, compute, data, network, watch, websocket
 from tests.deploy.views.aws import Aws, GoneError, says_gone
 
 #: Asks for a resource by its physical id and what the template says of it.
@@ -16,6 +16,10 @@ VIEWS: Final[Mapping[str, View]] = {
     "AWS::ApiGateway::Deployment": api.deployment,
     "AWS::ApiGateway::RestApi": api.rest_api,
     "AWS::ApiGateway::Stage": api.stage,
+    "AWS::ApiGatewayV2::Api": websocket.api,
+    "AWS::ApiGatewayV2::Integration": websocket.integration,
+    "AWS::ApiGatewayV2::Route": websocket.route,
+    "AWS::ApiGatewayV2::Stage": websocket.stage,
     "AWS::CloudWatch::Alarm": watch.alarm,
     "AWS::CloudWatch::Dashboard": watch.dashboard,
     "AWS::DynamoDB::Table": data.table,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tests.deploy.comparison import differences
 from tests.deploy.views.aws import Aws
 
 
@@ -35,14 +36,19 @@ def bucket_policy(aws: Aws, _physical_id: str, wanted: Mapping[str, Any]) -> Map
 
 
 def permission(aws: Aws, _physical_id: str, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
-    """AWS::Lambda::Permission: the statement of the function's policy that names the same caller."""
+    """AWS::Lambda::Permission: the statement of the function's policy that names the same caller and place."""
     # The template names the function by its ARN, of which the name is known.
     function = wanted["FunctionName"].pattern.rpartition(".*")[2].replace("\\", "").removesuffix("(:*)?")
     statements = json.loads(aws("lambda").get_policy(FunctionName=function)["Policy"])["Statement"]
-    (found,) = (one for one in statements if wanted["Principal"] in one["Principal"].values())
-    return {
-        "Action": found["Action"],
-        "FunctionName": found["Resource"],
-        "Principal": wanted["Principal"],
-        "SourceArn": found.get("Condition", {}).get("ArnLike", {}).get("AWS:SourceArn"),
-    }
+    told = [
+        {
+            "Action": one["Action"],
+            "FunctionName": one["Resource"],
+            "Principal": wanted["Principal"],
+            "SourceArn": one.get("Condition", {}).get("ArnLike", {}).get("AWS:SourceArn"),
+        }
+        for one in statements
+        if wanted["Principal"] in one["Principal"].values()
+    ]
+    # One of several differs least.
+    return min(told, key=lambda one: len(list(differences(wanted, one))))
