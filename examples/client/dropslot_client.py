@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import ConnectionClosed
 
 DONE, FAILED, UNKNOWN = "done", "failed", "unknown"
 _CALL_LIMIT_SECONDS: Final = 35.0
@@ -216,7 +216,7 @@ class Client:
                 proof = self._authorize("GET", url, b"")
                 async with connect(url, additional_headers=proof, ping_interval=None, close_timeout=1) as socket:
                     await self._listen(socket)
-            except (OSError, WebSocketException) as error:
+            except Exception as error:  # noqa: BLE001 - also of `authorize`: asking goes on, and the next try may do
                 _LOG.info("no WebSocket: %s", type(error).__name__)
             await asyncio.sleep(_jittered(self._drops))
             self._drops += 1

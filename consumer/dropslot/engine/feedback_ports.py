@@ -23,8 +23,10 @@ class Delivery(Enum):
     SENT = "pushed"
     #: The connection is closed, for good.
     GONE = "push_gone"
-    #: It didn't take it, or not in time. It may have arrived.
+    #: It was refused, or there is no answer. It may have arrived.
     FAILED = "push_failed"
+    #: It wasn't taken in time.
+    SLOW = "push_slow"
 
 
 class Watches(Protocol):

@@ -19,7 +19,7 @@ DROPPED: Final = "push_dropped"
 async def push_all(
     pusher: Pusher, frames: Sequence[tuple[str, bytes]], counters: Counters, *, seconds: float = PUSHES_SECONDS
 ) -> frozenset[str]:
-    """Push frames, and count what became of them.
+    """Push frames, and count what became of them. Who is gone or slow once isn't asked again: others wait.
 
     Args:
         pusher: sends them.
@@ -30,17 +30,17 @@ async def push_all(
     Returns:
         The connections that are gone.
     """
-    gone: set[str] = set()
+    hopeless: dict[str, Delivery] = {}
     pushed = 0
 
     async def push(frame: tuple[str, bytes]) -> None:
         nonlocal pushed
-        delivery = Delivery.GONE if frame[0] in gone else await pusher.push(*frame)
+        delivery = hopeless.get(frame[0]) or await pusher.push(*frame)
         pushed += 1
         counters.add(delivery.value)
-        if delivery is Delivery.GONE:
-            gone.add(frame[0])
+        if delivery in {Delivery.GONE, Delivery.SLOW}:
+            hopeless[frame[0]] = delivery
 
     if not await each(frames, push, at_once=PUSHES_AT_ONCE, seconds=seconds):
         counters.add(DROPPED, len(frames) - pushed)
-    return frozenset(gone)
+    return frozenset(connection for connection, delivery in hopeless.items() if delivery is Delivery.GONE)

@@ -79,6 +79,7 @@ class Clients(MemoryPusher):
         #: Connections whose pushes never end.
         self.stuck: set[str] = set()
         self.failing: set[str] = set()
+        self.slow: set[str] = set()
         self.asked: list[str] = []
 
     async def push(self, connection: str, frame: bytes) -> Delivery:
@@ -89,6 +90,9 @@ class Clients(MemoryPusher):
             await asyncio.Event().wait()
         if connection in self.failing:
             return Delivery.FAILED
+        if connection in self.slow:
+            await asyncio.sleep(0)
+            return Delivery.SLOW
         return await super().push(connection, frame)
 
     def told(self, connection: str) -> list[dict[str, Any]]:

@@ -27,6 +27,18 @@ async def test_who_is_gone_is_not_asked_again() -> None:
 
 
 @asynchronous
+async def test_who_is_slow_costs_others_its_time_once() -> None:
+    """Given two slow connections with as many frames as all others together, then each of the others gets its frame."""
+    clients, counters = Clients([]), MemoryCounters()
+    clients.slow = {"slow", "slower"}
+    frames = [(one, b"{}") for number in range(100) for one in (str(number), "slow", "slower")]
+    await push_all(clients, frames, counters)
+    assert len(clients.sent) == 100
+    assert len(clients.asked) - 100 <= 2 * PUSHES_AT_ONCE
+    assert counters.totals() == {"pushed": 100, "push_slow": 200}
+
+
+@asynchronous
 async def test_slow_clients_hold_up_nobody_and_what_is_late_is_dropped() -> None:
     """Given fewer stuck clients than are pushed to at once, then all others get theirs; the stuck are counted."""
     clients, counters = Clients([]), MemoryCounters()

@@ -62,7 +62,9 @@ class ManagementPusher:
         try:
             async with asyncio.timeout(self._push_seconds):
                 status, _ = await self._connections.post(headers, frame, path=path)
-        except (TransientError, TimeoutError):
+        except TimeoutError:
+            return Delivery.SLOW
+        except TransientError:
             return Delivery.FAILED
         if status == 410:
             return Delivery.GONE
