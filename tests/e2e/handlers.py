@@ -102,6 +102,12 @@ def _late(request: Request, body: dict[str, Any]) -> dict[str, int]:
     return {"attempt": request.attempt}
 
 
+def _reject_first(request: Request, body: dict[str, Any]) -> dict[str, int]:
+    if request.attempt == 0:
+        raise Reject(body["why"])
+    return {"attempt": request.attempt}
+
+
 def _retry_later(request: Request, body: dict[str, Any]) -> dict[str, int]:
     if request.attempt < body["times"]:
         raise RetryLater("the kitchen is closed", after_seconds=body.get("seconds"))
@@ -151,6 +157,7 @@ _TASKS: Final[dict[str, Callable[[Request, dict[str, Any]], Any]]] = {
     "die_without": _die_without,
     "late": _late,
     "flaky": _flaky,
+    "reject_first": _reject_first,
     "retry_later": _retry_later,
     "noise": _noise,
 }
