@@ -6,24 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from dropslot.core import names
-from dropslot.local.options import KCL, LAMBDA
 from dropslot.local.relay import state as relay_states
 from dropslot.local.relay.faults import Faults
-from tests.e2e.conftest import MAPPING, MakePipeline
+from tests.e2e.conftest import MakePipeline
 from tests.e2e.pipeline import Pipeline, eventually, item_id
 
-both_consumers = pytest.mark.parametrize("consumer", [KCL, LAMBDA])
 
-
-@both_consumers
-def test_a_stopped_table_is_never_a_202_and_loses_nothing(
-    make_pipeline: MakePipeline, tmp_path: Path, consumer: str
-) -> None:
+def test_a_stopped_table_is_never_a_202_and_loses_nothing(make_pipeline: MakePipeline, tmp_path: Path) -> None:
     """Given requests under way, when DynamoDB stops, then the API answers JSON 503, and once it is back all settle."""
-    with make_pipeline({}, persist=tmp_path / "data", consumer=consumer, mapping=MAPPING) as pipeline:
+    with make_pipeline({}, persist=tmp_path / "data") as pipeline:
         before = pipeline.submit_all("notes", [f"before {n}" for n in range(20)])
         under_way = [pipeline.task("late", seconds=1.5) for _ in range(8)]
         eventually(lambda: len(pipeline.all_runs().keys() & {item_id("tasks", one) for one in under_way}) == 8)
@@ -57,15 +50,13 @@ def _assert_unavailable(answer: httpx.Response) -> None:
     assert answer.json()["error"] == "unavailable"
 
 
-@both_consumers
-def test_the_sweep_brings_what_the_stream_skips(make_pipeline: MakePipeline, consumer: str) -> None:
+def test_the_sweep_brings_what_the_stream_skips(make_pipeline: MakePipeline) -> None:
     """Given a stream that skips a fifth, repeats and reorders, when 60 requests come, then every one is settled."""
     settings = {
         "DROPSLOT_HANDLER_TIMEOUT_SECONDS": "1",
         "DROPSLOT_SWEEP_GRACE_SECONDS": "2.5",
     }
-    faults = Faults(skip=0.2, duplicate=0.2, reorder=0.2, seed=3)
-    with make_pipeline(settings, faults=faults, consumer=consumer, mapping=MAPPING) as pipeline:
+    with make_pipeline(settings, faults=Faults(skip=0.2, duplicate=0.2, reorder=0.2, seed=3)) as pipeline:
         feeds = pipeline.feeds()
         quick = pipeline.submit_all("notes", [f"note {n}" for n in range(48)])
         retried = pipeline.submit_all(

@@ -1,10 +1,15 @@
 """Free ports on the loopback interface."""
 
+import random
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
+
+#: Below what systems take for outgoing connections (Linux from 32768, macOS from 49152): one of those could get hold of
+#: a port before its server does.
+_PORTS: Final = range(15_000, 32_000)
 
 
 def free_ports(count: int) -> tuple[int, ...]:
@@ -12,11 +17,15 @@ def free_ports(count: int) -> tuple[int, ...]:
 
     Another program can take one before its server binds it; the server then fails to start and says so.
     """
+    found: list[int] = []
     with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return tuple(int(each.getsockname()[1]) for each in sockets)
+        for port in random.sample(_PORTS, len(_PORTS)):
+            if len(found) == count:
+                break
+            with suppress(OSError):
+                held.enter_context(socket.socket()).bind((LOOPBACK, port))
+                found.append(port)
+    return tuple(found)
 
 
 def is_listening(port: int) -> bool:
