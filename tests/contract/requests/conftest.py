@@ -2,7 +2,7 @@
 
 import socket
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -12,12 +12,12 @@ from dropslot.adapters.requests.direct import DirectRequests
 from dropslot.adapters.requests.dynamodb import DynamoDBRequests, make_client
 from dropslot.adapters.requests.memory import MemoryRequests
 from dropslot.adapters.wire.connections import Connections
-from dropslot.adapters.wire.dynamodb import TableCalls
 from dropslot.adapters.wire.signature import Credentials
 from dropslot.core.transitions import Write
 from dropslot.engine.ports import Requests, UnfinishedCount, WriteResult
 from dropslot.local.clients import dynamodb_client
 from dropslot.local.tables import ensure_table
+from tests.contract.calls import OneCallAConnection
 from tests.unit.core.images import Image
 
 if TYPE_CHECKING:
@@ -81,16 +81,6 @@ class RealTable:
             self._client.batch_write_item(RequestItems={self.name: deletes})  # type: ignore[dict-item]
 
 
-class _OneCallAConnection(DirectRequests):
-    """Leaves no connection behind: each test has a loop of its own, which ends before its fixtures do."""
-
-    async def _call(self, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        try:
-            return await super()._call(operation, arguments)
-        finally:
-            self.close()
-
-
 Reach = Callable[[str, str, str], Port]
 
 
@@ -102,8 +92,8 @@ def reach(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reach]:
         def open_table(way: str, endpoint: str, name: str) -> Port:
             if way == "direct":
                 credentials = Credentials(access_key="local", secret_key="local")
-                calls = TableCalls(Connections(endpoint), name, region=REGION, credentials=credentials)
-                return _OneCallAConnection(calls)
+                calls = OneCallAConnection(Connections(endpoint), name, region=REGION, credentials=credentials)
+                return DirectRequests(calls)
             monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
             monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
             monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")

@@ -12,8 +12,8 @@ from dropslot.adapters.wire.signature import Credentials
 from dropslot.core.errors import TransientError
 from dropslot.core.feedback import Standing
 from dropslot.engine.feedback_ports import Standings
+from tests.contract.calls import OneCallAConnection
 from tests.contract.requests.conftest import REGION, RealTable
-from tests.contract.watches.conftest import OneCallAConnection
 from tests.unit.core.images import Image, image
 from tests.unit.engine.doubles import asynchronous
 

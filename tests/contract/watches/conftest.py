@@ -2,7 +2,7 @@
 
 import socket
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -10,27 +10,16 @@ import pytest
 from dropslot.adapters.watches.dynamodb import DynamoDBWatches
 from dropslot.adapters.watches.memory import MemoryWatches
 from dropslot.adapters.wire.connections import Connections
-from dropslot.adapters.wire.dynamodb import TableCalls
 from dropslot.adapters.wire.signature import Credentials
 from dropslot.core.feedback import CONNECTION
 from dropslot.engine.feedback_ports import Watches
 from dropslot.local.clients import dynamodb_client
+from tests.contract.calls import OneCallAConnection
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 REGION: Final = "us-east-1"
-
-
-class OneCallAConnection(TableCalls):
-    """Leaves no connection behind: each test has a loop of its own, which ends before its fixtures do."""
-
-    async def call(self, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Make one call."""
-        try:
-            return await super().call(operation, arguments)
-        finally:
-            self.close()
 
 
 class RealTable:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from logging import getLogger
+from logging import INFO, WARNING, getLogger
 from typing import TYPE_CHECKING, Final, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -106,6 +106,8 @@ class ReachThread:
         while not self._stop.is_set():
             trouble = self._ask()
             if trouble != self._trouble:
-                _log.log(30 if trouble else 20, "out_of_reach" if trouble else "in_reach", extra={"what": trouble})
+                _log.log(
+                    WARNING if trouble else INFO, "out_of_reach" if trouble else "in_reach", extra={"what": trouble}
+                )
             self._trouble = trouble
             self._stop.wait(_SHORT_PAUSE_SECONDS if trouble else _PAUSE_SECONDS)
