@@ -65,3 +65,8 @@ def can_be_id(text: str) -> bool:
 def item_id(caller: str, type_name: str, public_id: str) -> str:
     """Return the key of an item, as the API's templates build it."""
     return ID_SEPARATOR.join((caller, type_name, public_id))
+
+
+def journal_id(request_id: str, accepted_at: int, run: int) -> str:
+    """Return the key of an item of table `journal`: one for each run of a request, the first is 0."""
+    return ID_SEPARATOR.join((request_id, str(accepted_at), str(run)))

@@ -18,6 +18,7 @@ class StackInfo:
         kinesis_endpoint: URL of kinesis-local.
         table: name of the table of requests.
         stream: name of the stream.
+        application: name of the KCL application.
         region: AWS region that it claims to be in.
         consumer: what runs requests, `KCL` or `LAMBDA`.
         pids: process ids by name.
@@ -31,6 +32,7 @@ class StackInfo:
     kinesis_endpoint: str
     table: str
     stream: str
+    application: str
     region: str
     consumer: str
     pids: Mapping[str, int]

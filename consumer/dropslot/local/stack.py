@@ -84,6 +84,7 @@ class Stack:
             kinesis_endpoint=endpoint(self._ports[KINESIS]),
             table=self._options.table,
             stream=self._options.stream,
+            application=self._options.application,
             region=self._options.region,
             consumer=self._options.consumer,
             pids=pids | consumer_state.process_ids(self._plan.consumer_state_dir),
