@@ -11,6 +11,7 @@ from rich.console import Console
 
 from dropslot.core.errors import ConfigurationError, DropslotError
 from dropslot.operate.commands import requests
+from dropslot.operate.commands.lag import lag
 from dropslot.operate.commands.options import TAKES_IDS
 from dropslot.operate.commands.retry import retry
 from dropslot.operate.errors import OutOfReachError
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(requests.app, name="requests")
 app.command(context_settings=TAKES_IDS)(retry)
+app.command()(lag)
 
 Persist = Annotated[Path | None, typer.Option(help="Keep tables and stream in this folder between runs.")]
 Shards = Annotated[int, typer.Option(min=1, max=16, help="Shards of the stream, when it is created.")]

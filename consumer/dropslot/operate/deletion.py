@@ -30,11 +30,12 @@ def find(target: Target, screen: Screen, keys: Sequence[str]) -> list[Row]:
         screen: where to tell.
         keys: of the items.
     """
-    found = open_table(target).get(keys)
-    for key in dict.fromkeys(keys):
+    unique = list(dict.fromkeys(keys))
+    found = open_table(target).get(unique)
+    for key in unique:
         if key not in found:
             screen.say(f"there is no request {key}: it was deleted, expired, or has another --type or --caller")
-    return list(found.values())
+    return [found[key] for key in unique if key in found]
 
 
 def delete_requests(target: Target, screen: Screen, rows: Sequence[Row], *, asked: int) -> bool:
@@ -55,7 +56,7 @@ def delete_requests(target: Target, screen: Screen, rows: Sequence[Row], *, aske
         fates[row.state.id] = DELETED if table.delete(row) else GONE
     if screen.as_json:
         screen.json({"requests": fates, "missing": asked - len(rows)})
-    else:
+    elif fates:
         screen.table(("WHAT", "ID"), [(fate, key) for key, fate in fates.items()])
     running = sum(row.state.status == names.PENDING for row in rows)
     if running:

@@ -56,7 +56,8 @@ class Named:
     def __init__(self, target: Target, screen: Screen, keys: Sequence[str]) -> None:
         unique = list(dict.fromkeys(keys))
         found = open_table(target).get(unique)
-        self._rows = [row for row in found.values() if row.state.status == names.FAILED and row.error]
+        there = [found[key] for key in unique if key in found]
+        self._rows = [row for row in there if row.state.status == names.FAILED]
         self.missed = len(unique) - len(self._rows)
         for key in unique:
             if key not in found:
@@ -113,10 +114,8 @@ def survey(failed: Failed, screen: Screen) -> int:
         lines.append((f"{rest:,}", f"({len(errors) - len(shown):,} other errors)"))
     if lines:
         screen.table(("REQUESTS", "ERROR"), lines)
-    screen.say(
-        f"{pluralised(total, 'failed request')}"
-        + (f": {', '.join(f'{number:,} {name}' for name, number in types.most_common())}" if total else " match")
-    )
+    by_type = ", ".join(f"{name} {number:,}" for name, number in types.most_common())
+    screen.say(f"{pluralised(total, 'failed request')}: {by_type or 'nothing to do'}")
     return total
 
 

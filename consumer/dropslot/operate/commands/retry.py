@@ -103,6 +103,8 @@ def _pattern(error: str | None, error_regex: str | None) -> "ErrorPattern | None
 
     if error is not None and error_regex is not None:
         raise ConfigurationError("give --error or --error-regex, not both")
+    if "" in {error, error_regex}:  # a variable of a script that isn't set, say
+        raise ConfigurationError("an empty error matches every one: --all says so")
     if error is not None:
         return ErrorPattern.of_text(error)
     return ErrorPattern.of_regex(error_regex) if error_regex is not None else None
