@@ -13,6 +13,7 @@ from dropslot.core.errors import ConfigurationError, DropslotError
 from dropslot.operate.commands import requests
 from dropslot.operate.commands.lag import lag
 from dropslot.operate.commands.options import TAKES_IDS
+from dropslot.operate.commands.pause import pause, resume
 from dropslot.operate.commands.retry import retry
 from dropslot.operate.errors import OutOfReachError
 from dropslot.operate.exit_codes import OUT_OF_REACH
@@ -33,6 +34,8 @@ app = typer.Typer(
 app.add_typer(requests.app, name="requests")
 app.command(context_settings=TAKES_IDS)(retry)
 app.command()(lag)
+app.command()(pause)
+app.command()(resume)
 
 Persist = Annotated[Path | None, typer.Option(help="Keep tables and stream in this folder between runs.")]
 Shards = Annotated[int, typer.Option(min=1, max=16, help="Shards of the stream, when it is created.")]

@@ -22,6 +22,12 @@ TTL: Final = "ttl"
 RESULT: Final = "result"
 STARTS: Final = "starts"
 
+# What all consumers of a table are told is in an item of that table. It has no body, so no transition can meet it, and
+# its change records are none of a request. No id that the API makes is without separators.
+CONTROL_ID: Final = "@control"
+PAUSED_AT: Final = "paused_at"
+REASON: Final = "reason"
+
 #: Value of `encoding` for a body that was stored as base64.
 BASE64: Final = "base64"
 

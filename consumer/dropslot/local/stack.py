@@ -260,7 +260,8 @@ class Stack:
         if name == RELAY:
             return self._relay_pid() == self._processes[RELAY].pid
         up = consumer_state.shards_up(self._plan.consumer_state_dir)
-        return bool(up) and up.issuperset(self._shards)
+        # Only a stack that is up can be told to go on.
+        return (bool(up) and up.issuperset(self._shards)) or consumer_state.is_paused(self._plan.consumer_state_dir)
 
     def _relay_pid(self) -> int | None:
         try:

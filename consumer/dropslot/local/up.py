@@ -17,7 +17,7 @@ from dropslot.api.settings import ApiSettings
 from dropslot.core.errors import ConfigurationError
 from dropslot.local.errors import LocalStackError
 from dropslot.local.info import StackInfo
-from dropslot.local.mapping.positions import POSITIONS_FILE
+from dropslot.local.mapping.positions import POSITIONS_FILE, disabling_file
 from dropslot.local.options import LAMBDA, StackOptions
 from dropslot.local.plan import api_config
 from dropslot.local.reload import Reloader, handler_folder
@@ -56,7 +56,7 @@ def run_up(options: StackOptions, console: Console) -> int:
             signals.running = True
             _introduce(console, info, example)
             with (
-                announced(_as_running(info), Path.cwd()),
+                announced(as_running(info), Path.cwd()),
                 _reloader(options, stack, console) if options.reload else contextlib.nullcontext(),
             ):
                 _watch(console, stack, signals.stop)
@@ -78,7 +78,7 @@ def stay_up(stack: Stack, console: Console) -> None:
         ProcessDiedError: one of its processes died.
     """
     console.print(f"\nThe API stays up at [bold]{stack.info.url}[/bold]; Ctrl-C stops everything.\n", highlight=False)
-    with _Signals() as signals, announced(_as_running(stack.info), Path.cwd()):
+    with _Signals() as signals, announced(as_running(stack.info), Path.cwd()):
         signals.running = True
         _watch(console, stack, signals.stop)
 
@@ -100,8 +100,9 @@ def _watch(console: Console, stack: Stack, stop: threading.Event) -> None:
             said, said_at = counts, time.monotonic()
 
 
-def _as_running(info: StackInfo) -> RunningStack:
+def as_running(info: StackInfo) -> RunningStack:
     """Return what an operator's commands need to know of a stack."""
+    positions = Path(info.state) / POSITIONS_FILE if info.consumer == LAMBDA else None
     return RunningStack(
         pid=os.getpid(),
         dynamodb_endpoint=info.dynamodb_endpoint,
@@ -111,7 +112,8 @@ def _as_running(info: StackInfo) -> RunningStack:
         stream=info.stream,
         application=info.application,
         consumer=info.consumer,
-        positions=str(Path(info.state) / POSITIONS_FILE) if info.consumer == LAMBDA else None,
+        positions=str(positions) if positions is not None else None,
+        mapping_disabled=str(disabling_file(positions)) if positions is not None else None,
     )
 
 

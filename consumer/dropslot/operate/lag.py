@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,10 +12,13 @@ from dropslot.operate.diagnosis import ShardLag, diagnose, diagnose_leader, prob
 from dropslot.operate.errors import OutOfReachError
 from dropslot.operate.functions import lag_of_functions
 from dropslot.operate.leases import SHARD_END, TRIM_HORIZON, read_leases
+from dropslot.operate.pausing import current_pause
 from dropslot.operate.screen import Screen
 from dropslot.operate.shards import Stream
 from dropslot.operate.target import Target
 
+#: State of every shard during a pause.
+PAUSED: Final = "paused"
 _COLUMNS: Final = ("SHARD", "STATE", "BEHIND", "CHECKPOINT", "OWNER")
 
 
@@ -30,21 +34,25 @@ def show_lag(target: Target, screen: Screen, *, seconds: float, pause: Callable[
     Raises:
         OutOfReachError: something can't be asked, or no consumer has ever run.
     """
+    paused = current_pause(target)
     if target.running is not None and target.running.positions is not None:
         lags, wrong = _of_mapping(target, Path(target.running.positions)), ""
     elif target.running is None and (found := lag_of_functions(target)) is not None:
         lags, wrong = found, ""
     else:
-        lags, wrong = _of_leases(target, screen, seconds, pause)
+        # Nobody holds a lease while nothing may run: what counts is how far it was.
+        lags, wrong = _of_leases(target, screen, seconds if paused is None else 0.0, pause)
+    if paused is not None:
+        lags, wrong = [replace(lag, state=PAUSED, problem="") for lag in lags], ""
     faults = [*problems(lags), *([wrong] if wrong else ())]
     if screen.as_json:
-        screen.json({"shards": [_as_json(lag) for lag in lags], "problems": faults})
+        screen.json({"paused": paused is not None, "shards": [_as_json(lag) for lag in lags], "problems": faults})
     else:
         screen.table(_COLUMNS, [_as_line(lag) for lag in lags])
         for fault in faults:
             screen.say(fault)
         if not faults:
-            screen.say("nothing is wrong")
+            screen.say("nothing is wrong" if paused is None else f"{paused}; dropslot resume ends it")
     return not faults
 
 
@@ -55,9 +63,11 @@ def _of_leases(
     first = read_leases(dynamodb, target.application)
     if first is None:
         raise OutOfReachError(f"no consumer has run yet: there is no lease table {target.application}")
-    screen.say(f"watching the leases for {seconds:g} s")
-    pause(seconds)
-    second = read_leases(dynamodb, target.application) or first
+    second = first
+    if seconds:
+        screen.say(f"watching the leases for {seconds:g} s")
+        pause(seconds)
+        second = read_leases(dynamodb, target.application) or first
     shards = stream.shards()
     now_ms = time.time_ns() // 1_000_000
     behind = {

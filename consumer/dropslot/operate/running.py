@@ -25,7 +25,8 @@ class RunningStack(msgspec.Struct, frozen=True, kw_only=True):
         stream: name of the stream.
         application: name of the KCL application.
         consumer: what runs requests: ``kcl`` or ``lambda``.
-        positions: file in which the Lambda consumer keeps how far it is; None under KCL.
+        positions: file in which the Lambda consumer's mapping keeps how far it is; None under KCL.
+        mapping_disabled: file that disables that mapping while it is there; None under KCL.
     """
 
     pid: int
@@ -37,6 +38,7 @@ class RunningStack(msgspec.Struct, frozen=True, kw_only=True):
     application: str
     consumer: str
     positions: str | None
+    mapping_disabled: str | None = None
 
 
 @contextmanager
