@@ -54,6 +54,18 @@ def test_what_failed_in_an_outage_is_settled_by_one_retry(pipeline: Pipeline, op
     assert pipeline.state("tasks", other) == states[other]
 
 
+def test_a_consumer_that_is_well_has_no_problems(pipeline: Pipeline, operate: Operate) -> None:
+    """Given a running consumer and nothing to do, each shard is read by somebody, and nothing is wrong."""
+    pipeline.outcome("tasks", pipeline.task("return", value=1))
+    pipeline.await_checkpoints()
+
+    lag = operate("lag", "--watch", "5")
+
+    assert not lag["paused"]
+    assert lag["problems"] == []
+    assert {(shard["state"], bool(shard["owner"])) for shard in lag["shards"]} <= {("idle", True), ("moving", True)}
+
+
 def test_a_pause_holds_everything_but_the_way_in(pipeline: Pipeline, operate: Operate) -> None:
     """Given a pause, requests are accepted and nothing runs, the consumer is well; after it, each runs once."""
     is_kcl = pipeline.stack.info.consumer == KCL
