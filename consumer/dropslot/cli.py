@@ -10,8 +10,16 @@ import typer
 from rich.console import Console
 
 from dropslot.core.errors import ConfigurationError, DropslotError
+from dropslot.operate.commands import requests
+from dropslot.operate.commands.lag import lag
+from dropslot.operate.commands.options import TAKES_IDS
+from dropslot.operate.commands.pause import pause, resume
+from dropslot.operate.commands.retry import retry
+from dropslot.operate.errors import OutOfReachError
+from dropslot.operate.exit_codes import OUT_OF_REACH
 
-#: Exit codes: 0 all well, 1 what was asked for failed, 2 wrong usage or configuration.
+#: Exit codes: 0 all well, 1 what was asked for failed, 2 wrong usage or configuration. Operators' commands have more:
+#: docs/operations.md.
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
 #: What the commands of the local stack need beyond the consumer.
@@ -23,6 +31,11 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(requests.app, name="requests")
+app.command(context_settings=TAKES_IDS)(retry)
+app.command()(lag)
+app.command()(pause)
+app.command()(resume)
 
 Persist = Annotated[Path | None, typer.Option(help="Keep tables and stream in this folder between runs.")]
 Shards = Annotated[int, typer.Option(min=1, max=16, help="Shards of the stream, when it is created.")]
@@ -56,6 +69,9 @@ def main() -> None:
         for fault in wrong.faults:
             _complain(fault)
         sys.exit(EXIT_USAGE)
+    except OutOfReachError as wrong:
+        _complain(str(wrong))
+        sys.exit(OUT_OF_REACH)
     except DropslotError as wrong:
         _complain(str(wrong))
         sys.exit(EXIT_FAILED)

@@ -22,6 +22,12 @@ TTL: Final = "ttl"
 RESULT: Final = "result"
 STARTS: Final = "starts"
 
+# What all consumers of a table are told is in an item of that table. It has no body, so no transition can meet it, and
+# its change records are none of a request. No id that the API makes is without separators.
+CONTROL_ID: Final = "@control"
+PAUSED_AT: Final = "paused_at"
+REASON: Final = "reason"
+
 #: Value of `encoding` for a body that was stored as base64.
 BASE64: Final = "base64"
 
@@ -65,3 +71,8 @@ def can_be_id(text: str) -> bool:
 def item_id(caller: str, type_name: str, public_id: str) -> str:
     """Return the key of an item, as the API's templates build it."""
     return ID_SEPARATOR.join((caller, type_name, public_id))
+
+
+def journal_id(request_id: str, accepted_at: int, run: int) -> str:
+    """Return the key of an item of table `journal`: one for each run of a request, the first is 0."""
+    return ID_SEPARATOR.join((request_id, str(accepted_at), str(run)))

@@ -178,6 +178,29 @@ def redrive(row: Unfinished, *, due_at: int) -> Write:
     )
 
 
+def retry(state: State, *, error: str, now_ms: int) -> Write:
+    """Failed -> pending with the next attempt and a fresh retry schedule: what an operator does.
+
+    Args:
+        state: the failed request as it was seen.
+        error: its error as it was seen; kept as `last_error`.
+        now_ms: epoch milliseconds.
+    """
+    return Write(
+        transition="retry",
+        id=state.id,
+        conditions=(*_generation(state), Equals(names.ATTEMPT, state.attempt), Equals(names.ERROR, error)),
+        sets={
+            **_unfinished(names.PENDING, state.digit, now_ms),
+            names.ATTEMPT: state.attempt + 1,
+            names.TRIES: 0,
+            names.LAST_ERROR: error,
+        },
+        # Counted starts would fail it again at once if it had killed its worker: the operator knows that it may run.
+        removes=(names.ERROR, names.STARTS),
+    )
+
+
 def _count_starts(transition: str, state: State, starts: int, now_ms: int, *conditions: Condition) -> Write:
     return Write(
         transition=transition,

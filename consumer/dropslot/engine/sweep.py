@@ -1,6 +1,6 @@
 """The sweep: redrives waiting requests when they are due, and pending ones that are overdue."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from logging import getLogger
 from typing import Final
 
@@ -32,19 +32,36 @@ class SweepOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sweep:
-    """Sweeps over the index; any number of sweepers may run, conditions let one of them win each row."""
+    """Sweeps over the index; any number of sweepers may run, conditions let one of them win each row.
 
-    def __init__(self, *, requests: Requests, clock: Clock, counters: Counters, options: SweepOptions) -> None:
+    Args:
+        requests: the table.
+        clock: time.
+        counters: where events are counted.
+        options: how often and how patiently.
+        paused: whether `run` must redrive nothing for now; asked before each sweep.
+    """
+
+    def __init__(
+        self,
+        *,
+        requests: Requests,
+        clock: Clock,
+        counters: Counters,
+        options: SweepOptions,
+        paused: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._requests = requests
         self._clock = clock
         self._counters = counters
         self._options = options
+        self._paused = paused
 
     async def run(self) -> None:
         """Sweep until cancelled; an unreachable table only delays it."""
         while True:
             try:
-                redriven = await self.once()
+                redriven = await self.once() if not self._paused() else 0
             except TransientError as error:
                 _log.warning("sweep_unreachable", extra={"error": str(error)})
             else:

@@ -20,6 +20,7 @@ class StackInfo:
         table: name of the table of requests.
         connections_table: name of the table of connections; None without feedback.
         stream: name of the stream.
+        application: name of the KCL application.
         region: AWS region that it claims to be in.
         consumer: what runs requests, `KCL` or `LAMBDA`.
         pids: process ids by name.
@@ -35,6 +36,7 @@ class StackInfo:
     table: str
     connections_table: str | None
     stream: str
+    application: str
     region: str
     consumer: str
     pids: Mapping[str, int]

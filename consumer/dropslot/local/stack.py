@@ -90,6 +90,7 @@ class Stack:
             table=self._options.table,
             connections_table=self._options.connections if self._options.feedback else None,
             stream=self._options.stream,
+            application=self._options.application,
             region=self._options.region,
             consumer=self._options.consumer,
             pids=pids
@@ -272,7 +273,9 @@ class Stack:
         up = consumer_state.shards_up(
             self._plan.consumer_state_dir if name == CONSUMER else self._plan.notify_state_dir
         )
-        return bool(up) and up.issuperset(self._shards)
+        # Only a stack that is up can be told to go on.
+        paused = name == CONSUMER and consumer_state.is_paused(self._plan.consumer_state_dir)
+        return (bool(up) and up.issuperset(self._shards)) or paused
 
     def _relay_pid(self) -> int | None:
         try:

@@ -17,10 +17,12 @@ from dropslot.api.settings import ApiSettings
 from dropslot.core.errors import ConfigurationError
 from dropslot.local.errors import LocalStackError
 from dropslot.local.info import StackInfo
-from dropslot.local.options import StackOptions
+from dropslot.local.mapping.positions import POSITIONS_FILE, disabling_file
+from dropslot.local.options import LAMBDA, StackOptions
 from dropslot.local.plan import api_config
 from dropslot.local.reload import Reloader, handler_folder
 from dropslot.local.stack import Stack
+from dropslot.operate.running import RunningStack, announced
 from dropslot.runtimes.preflight import check_handlers
 
 _PLAIN: Final[dict[str, Any]] = {"highlight": False, "markup": False, "soft_wrap": True}
@@ -53,7 +55,10 @@ def run_up(options: StackOptions, console: Console) -> int:
             info = stack.start()
             signals.running = True
             _introduce(console, info, example)
-            with _reloader(options, stack, console) if options.reload else contextlib.nullcontext():
+            with (
+                announced(as_running(info), Path.cwd()),
+                _reloader(options, stack, console) if options.reload else contextlib.nullcontext(),
+            ):
                 _watch(console, stack, signals.stop)
         except LocalStackError as error:
             return _fail(console, error)
@@ -73,7 +78,7 @@ def stay_up(stack: Stack, console: Console) -> None:
         ProcessDiedError: one of its processes died.
     """
     console.print(f"\nThe API stays up at [bold]{stack.info.url}[/bold]; Ctrl-C stops everything.\n", highlight=False)
-    with _Signals() as signals:
+    with _Signals() as signals, announced(as_running(stack.info), Path.cwd()):
         signals.running = True
         _watch(console, stack, signals.stop)
 
@@ -93,6 +98,23 @@ def _watch(console: Console, stack: Stack, stop: threading.Event) -> None:
         if counts != said and time.monotonic() - said_at >= _PLAIN_SECONDS:
             console.print(_counts_line(counts), highlight=False)
             said, said_at = counts, time.monotonic()
+
+
+def as_running(info: StackInfo) -> RunningStack:
+    """Return what an operator's commands need to know of a stack."""
+    positions = Path(info.state) / POSITIONS_FILE if info.consumer == LAMBDA else None
+    return RunningStack(
+        pid=os.getpid(),
+        dynamodb_endpoint=info.dynamodb_endpoint,
+        kinesis_endpoint=info.kinesis_endpoint,
+        region=info.region,
+        table=info.table,
+        stream=info.stream,
+        application=info.application,
+        consumer=info.consumer,
+        positions=str(positions) if positions is not None else None,
+        mapping_disabled=str(disabling_file(positions)) if positions is not None else None,
+    )
 
 
 def _introduce(console: Console, info: StackInfo, example: tuple[str, str]) -> None:

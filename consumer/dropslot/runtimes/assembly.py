@@ -85,8 +85,13 @@ class ThreadedSweep:
                 task.result()
 
 
-def build_sweep(settings: Settings) -> ThreadedSweep:
-    """Return the sweep of a consumer, which also tells now and then what it did and what is left to do."""
+def build_sweep(settings: Settings, paused: Callable[[], bool] = lambda: False) -> ThreadedSweep:
+    """Return the sweep of a consumer, which also tells now and then what it did and what is left to do.
+
+    Args:
+        settings: of the consumer.
+        paused: whether it must redrive nothing.
+    """
     options = sweep_options(settings)
 
     def make(leaving: ExitStack) -> Sequence[asyncio.Task[None]]:
@@ -100,6 +105,7 @@ def build_sweep(settings: Settings) -> ThreadedSweep:
             clock=clock,
             counters=counters,
             options=options,
+            paused=paused,
         )
 
         async def report() -> None:

@@ -26,7 +26,7 @@ if __name__ == "__main__":
         supervise(
             Settings.from_env(os.environ),
             os.environ,
-            build_sweep=lambda _: NoSweep(),
+            build_sweep=lambda *_: NoSweep(),
             shard_command=(sys.executable, str(SHARD_PROGRAM)),
         )
     )

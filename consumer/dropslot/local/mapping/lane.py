@@ -19,6 +19,8 @@ _log: Final = getLogger(__name__)
 #: Pauses after failed invocations double from the first to the last. AWS doesn't document its own.
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _LAST_PAUSE_SECONDS: Final = 5.0
+#: How often a disabled mapping looks whether it is enabled again.
+_DISABLED_SECONDS: Final = 0.5
 
 #: Told of each record once it is resolved or given up.
 Resolved: TypeAlias = Callable[[ShardRecord], None]
@@ -46,14 +48,18 @@ class Lane:
         shard_id: the shard.
         delivery: see there.
         resolved: see `Resolved`.
+        disabled: whether nothing may be delivered for now.
     """
 
-    def __init__(self, shard_id: str, delivery: Delivery, *, resolved: Resolved) -> None:
+    def __init__(
+        self, shard_id: str, delivery: Delivery, *, resolved: Resolved, disabled: Callable[[], bool] = lambda: False
+    ) -> None:
         self._shard_id = shard_id
         self._options = delivery.options
         self._function = delivery.function
         self._failures = delivery.failures
         self._resolved = resolved
+        self._disabled = disabled
         # No more than the next batch is read ahead; None ends the lane.
         self._queue: asyncio.Queue[ShardRecord | None] = asyncio.Queue(maxsize=self._options.batch_size)
         self._held: ShardRecord | None = None
@@ -111,6 +117,8 @@ class Lane:
         pause = _FIRST_PAUSE_SECONDS
         answer: Answer | None = None
         while waiting:
+            while self._disabled():  # noqa: ASYNC110 - another process enables it
+                await asyncio.sleep(_DISABLED_SECONDS)
             old, young = split_by_age(
                 waiting.pop(0), now_epoch_seconds=time.time(), record_age_seconds=self._options.record_age_seconds
             )

@@ -34,6 +34,11 @@ class Positions:
             self._of[shard_id] = position
             self._changed = True
 
+    @property
+    def disabled(self) -> bool:
+        """True while an operator has disabled the mapping: it keeps its positions, and delivers nothing."""
+        return disabling_file(self._file).exists()
+
     def save(self) -> None:
         """Write the file if anything has changed. What isn't on disk at a crash is delivered again."""
         if self._changed:
@@ -41,6 +46,11 @@ class Positions:
             draft.write_text(json.dumps(self._of))
             draft.replace(self._file)
             self._changed = False
+
+
+def disabling_file(positions: Path) -> Path:
+    """Return the file that disables the mapping with these positions while it is there."""
+    return positions.with_name(f"{positions.name}.disabled")
 
 
 def read_positions(file: Path) -> dict[str, str]:

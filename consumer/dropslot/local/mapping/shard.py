@@ -74,7 +74,8 @@ class ShardReader:
         self._watermark = Watermark()
         self._entries: dict[str, Entry] = {}
         self._lanes = [
-            Lane(shard_id, delivery, resolved=self._resolved) for _ in range(delivery.options.parallelization)
+            Lane(shard_id, delivery, resolved=self._resolved, disabled=lambda: positions.disabled)
+            for _ in range(delivery.options.parallelization)
         ]
         self._complained_at = float("-inf")
 

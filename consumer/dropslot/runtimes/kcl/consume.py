@@ -14,6 +14,7 @@ from dropslot.core.errors import ConfigurationError
 from dropslot.runtimes.kcl.daemon import daemon_command
 from dropslot.runtimes.kcl.jars import Jars, Java, find_jars, find_java
 from dropslot.runtimes.kcl.lease_table import prepare_leases, release_leadership
+from dropslot.runtimes.kcl.pause import PauseThread, is_paused
 from dropslot.runtimes.kcl.properties import build_properties, endpoint, render_properties
 from dropslot.runtimes.kcl.reach import ReachThread, find_out_of_reach
 from dropslot.runtimes.kcl.state_folder import state_folder, worker_id
@@ -57,7 +58,7 @@ def supervise(
     settings: Settings,
     environment: Mapping[str, str],
     *,
-    build_sweep: Callable[[Settings], Sweep],
+    build_sweep: Callable[[Settings, Callable[[], bool]], Sweep],
     shard_command: Sequence[str] = SHARD_COMMAND,
 ) -> int:
     """Do what `consume` does, with another program per shard.
@@ -67,7 +68,7 @@ def supervise(
     Args:
         settings: of the consumer.
         environment: as for `consume`.
-        build_sweep: makes the sweep, which runs in a thread.
+        build_sweep: makes the sweep, which runs in a thread; told whether it must redrive nothing.
         shard_command: started by the daemon for each lease.
     """
     java, jars = _requirements(settings, environment)
@@ -84,7 +85,8 @@ def supervise(
         )
         with (
             _clients(settings, environment) as (dynamodb, kinesis),
-            SweepThread(settings, build_sweep),
+            PauseThread(partial(is_paused, settings.table, dynamodb=dynamodb)) as pause,
+            SweepThread(settings, lambda settings: build_sweep(settings, pause.paused)),
             ReachThread(partial(find_out_of_reach, settings, dynamodb=dynamodb, kinesis=kinesis)) as reach,
         ):
 
@@ -98,6 +100,7 @@ def supervise(
                 environment={**environment, "DROPSLOT_STATE_DIR": str(folder)},
                 prepare=prepare,
                 trouble=reach.trouble,
+                paused=pause.paused,
             ).run()
 
 

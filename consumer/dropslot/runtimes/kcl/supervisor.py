@@ -21,6 +21,9 @@ from dropslot.settings import Settings
 
 log = logging.getLogger(__name__)
 
+#: State of a worker in its heartbeat while operators want nothing to be run.
+PAUSED: Final = "paused"
+
 _LOOK_SECONDS: Final = 0.25
 _FIRST_BACKOFF_SECONDS: Final = 0.5
 _LONGEST_BACKOFF_SECONDS: Final = 30.0
@@ -43,6 +46,7 @@ class Supervisor:
         environment: of the daemon.
         prepare: called before each start.
         trouble: what is out of reach, "" when nothing is; must not take long.
+        paused: whether operators want nothing to be run; the same.
     """
 
     def __init__(
@@ -53,12 +57,14 @@ class Supervisor:
         environment: Mapping[str, str],
         prepare: Callable[[], None],
         trouble: Callable[[], str],
+        paused: Callable[[], bool],
     ) -> None:
         self._folder = Path(settings.state_dir)
         self._command = command
         self._environment = environment
         self._prepare = prepare
         self._trouble = trouble
+        self._paused = paused
         self._fitness = Fitness(now_epoch_seconds=time.time)
         self._stop_limit_seconds = shutdown_limit_seconds(settings) + _LAST_WORDS_SECONDS
         self._stop = threading.Event()
@@ -71,6 +77,7 @@ class Supervisor:
         )
         self._state = "starting"
         self._daemon: Daemon | None = None
+        self._halted = False
 
     def run(self) -> int:
         """Return the exit code once SIGTERM or SIGINT came and everything has stopped; SIGUSR1 reloads the shards."""
@@ -95,11 +102,15 @@ class Supervisor:
         backoff = _FIRST_BACKOFF_SECONDS
         while True:
             forget_shards(self._folder)
+            self._sit_out_pause()
+            if self._stop.is_set():
+                return 0
             self._prepare()
             if self._stop.is_set():
                 return 0
             self._beat("starting", force=True)
             started = time.monotonic()
+            self._halted = False
             self._daemon = Daemon(self._command, self._environment)
             log.info("daemon_started", extra={"daemon_pid": self._daemon.pid})
             try:
@@ -109,6 +120,10 @@ class Supervisor:
             if self._stop.is_set():
                 log.info("consumer_stopped", extra={"clean": clean})
                 return 0 if clean else 1
+            if self._halted:
+                log.info("consumer_paused", extra={"clean": clean})
+                self._daemon = None
+                continue
             if time.monotonic() - started >= _STEADY_SECONDS:
                 backoff = _FIRST_BACKOFF_SECONDS
             code = self._daemon.exit_code()
@@ -122,7 +137,7 @@ class Supervisor:
     def _attend(self, daemon: Daemon) -> bool:
         """Watch a daemon to its end; True if it stopped because it was asked to, and nothing was cut short."""
         started = time.monotonic()
-        while not self._stop.is_set():
+        while not self._stop.is_set() and not self._paused():
             if daemon.exit_code() is not None:
                 return False
             census = self._watch.look(daemon)
@@ -137,6 +152,17 @@ class Supervisor:
             self._stop.wait(_LOOK_SECONDS)
         return self._stop_daemon(daemon)
 
+    def _sit_out_pause(self) -> None:
+        """Wait while operators want nothing to be run: without a daemon, which would hold records for all that time."""
+        while self._paused() and not self._stop.is_set():
+            trouble = self._trouble()
+            if trouble:
+                self._fitness.troubled(trouble)
+            else:
+                self._fitness.works()
+            self._beat(PAUSED)
+            self._stop.wait(_LOOK_SECONDS)
+
     def _note_fitness(self, census: ShardCensus, up_seconds: float) -> None:
         trouble = self._trouble()
         if not trouble and not census.alive and up_seconds < _STEADY_SECONDS:
@@ -148,6 +174,7 @@ class Supervisor:
             self._fitness.works()
 
     def _stop_daemon(self, daemon: Daemon) -> bool:
+        self._halted = True
         self._beat("stopping", force=True)
         had_shards = self._watch.look(daemon).alive > 0
         # The daemon tells its shard processes only when they have taken their open batch, which may be a large one.

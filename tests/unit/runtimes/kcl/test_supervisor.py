@@ -35,6 +35,7 @@ supervisor = Supervisor(
     environment=os.environ,
     prepare=lambda: print("start", flush=True),
     trouble=lambda: open(sys.argv[1] + "/trouble").read() if os.path.exists(sys.argv[1] + "/trouble") else "",
+    paused=lambda: os.path.exists(sys.argv[1] + "/paused"),
 )
 sys.exit(supervisor.run())
 """
@@ -160,6 +161,39 @@ def test_a_worker_is_fit_once_a_shard_process_lives_and_nothing_is_out_of_reach(
         assert supervisor.wait(LIMIT_SECONDS) in {0, 1}
 
 
+def test_a_pause_stops_the_daemon_in_order_and_its_end_starts_one(tmp_path: Path) -> None:
+    """Given a pause, the daemon is gone, the worker beats, is fit and can be stopped; after it, a daemon runs again."""
+    with _supervisor(tmp_path, "/bin/sleep", "60") as supervisor:
+        wait_until(lambda: _daemon_pid(tmp_path) is not None)
+        first = _daemon_pid(tmp_path)
+        assert first is not None
+        (tmp_path / "paused").touch()
+        wait_until(lambda: _state(tmp_path) == "paused")
+        wait_until(lambda: not lives(first))
+        assert _daemon_pid(tmp_path) is None
+        assert _fitness(tmp_path) == (True, "")
+
+        (tmp_path / "paused").unlink()
+        wait_until(lambda: _daemon_pid(tmp_path) not in {None, first})
+        (tmp_path / "paused").touch()
+        wait_until(lambda: _state(tmp_path) == "paused")
+        supervisor.terminate()
+        assert supervisor.wait(LIMIT_SECONDS) == 0
+
+
+def test_a_worker_that_starts_into_a_pause_starts_no_daemon(tmp_path: Path) -> None:
+    """Given a pause, a new worker is fit without having run anything, so that a deployment ends."""
+    (tmp_path / "paused").touch()
+    with _supervisor(tmp_path, "/bin/sleep", "60") as supervisor:
+        wait_until(lambda: _fitness(tmp_path) == (True, ""))
+        assert _state(tmp_path) == "paused"
+        assert _daemon_pid(tmp_path) is None
+        supervisor.terminate()
+        assert supervisor.wait(LIMIT_SECONDS) == 0
+        assert supervisor.stdout is not None
+        assert supervisor.stdout.read() == b"", "nothing was prepared"
+
+
 def test_a_daemon_that_keeps_ending_is_no_fit_worker(tmp_path: Path) -> None:
     """Given nothing out of reach, then its ends are the trouble."""
     with _supervisor(tmp_path, "/bin/false") as supervisor:
@@ -172,7 +206,7 @@ def test_everything_missing_is_told_at_once(tmp_path: Path) -> None:
     """No Java and no jars: both faults, before anything is started."""
     settings = Settings.from_env({"DROPSLOT_KCL_JARS": str(tmp_path)})
     with pytest.raises(ConfigurationError) as caught:
-        supervise(settings, {"PATH": str(tmp_path)}, build_sweep=lambda _: pytest.fail("must not sweep"))
+        supervise(settings, {"PATH": str(tmp_path)}, build_sweep=lambda *_: pytest.fail("must not sweep"))
     assert len(caught.value.faults) == 2
 
 
@@ -201,6 +235,13 @@ def _fitness(folder: Path) -> tuple[bool, str] | None:
     except (OSError, ValueError):
         return None
     return values["proven"], values["trouble"]
+
+
+def _state(folder: Path) -> str | None:
+    try:
+        return str(json.loads((folder / "worker.json").read_text())["state"])
+    except (OSError, ValueError):
+        return None
 
 
 def _daemon_pid(folder: Path) -> int | None:

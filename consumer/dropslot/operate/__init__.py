@@ -1,0 +1,1 @@
+"""What operators do with a running pipeline: look, count, export, delete, retry."""

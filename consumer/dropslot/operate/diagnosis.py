@@ -1,0 +1,154 @@
+"""What two looks at the leases say about each shard, and what is wrong: pure, so that every case can be tried."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dropslot.operate.leases import SHARD_END, Lease, Leases
+from dropslot.operate.shards import Shard
+
+#: A shard that is further behind and whose checkpoint stands still is stuck; the nearest records are just being run.
+STUCK_BEHIND_MS: Final = 60_000
+#: Workers tell every 30 s that they live; the leader's lock runs out after 120 s.
+SILENT_SECONDS: Final = 150
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardLag:
+    """How one shard is read.
+
+    Args:
+        shard_id: the shard.
+        checkpoint: up to where all is resolved; "" if nobody has begun.
+        behind_ms: how long ago the first record after it arrived; None if it wasn't asked for.
+        owner: the worker, or function, that reads it; "" for nobody.
+        state: in one or two words.
+        problem: what is wrong, in a sentence; "" if nothing is.
+    """
+
+    shard_id: str
+    checkpoint: str
+    behind_ms: int | None
+    owner: str
+    state: str
+    problem: str = ""
+
+
+def diagnose(
+    first: Leases, second: Leases, shards: Mapping[str, Shard], behind_ms: Mapping[str, int], *, seconds: float
+) -> list[ShardLag]:
+    """Say how each shard is, those of the stream first.
+
+    Args:
+        first: the leases at the first look.
+        second: the same at the second.
+        shards: of the stream.
+        behind_ms: by shard, at the second look's checkpoint; for shards with a lease that hasn't ended.
+        seconds: between the looks; longer than a lease is left without renewal.
+    """
+    lags = []
+    for shard_id in sorted(shards.keys() | second.leases.keys()):
+        lease = second.leases.get(shard_id)
+        if lease is None:
+            lags.append(_without_lease(shards[shard_id], second))
+        else:
+            lags.append(_with_lease(first.leases.get(shard_id), lease, shards, behind_ms.get(shard_id), seconds))
+    return lags
+
+
+def diagnose_leader(first: Leases, second: Leases, *, now_seconds: float) -> str:
+    """Say what is wrong with the leader, who alone gives leases to workers; "" if nothing is.
+
+    Args:
+        first: the leases at the first look.
+        second: the same at the second.
+        now_seconds: epoch seconds of the second look.
+    """
+    leader = second.leader
+    if not leader:
+        return "no worker leads: nobody gives leases to workers, which is well for seconds after a start only"
+    renews = any(
+        lease.owner == leader and shard_id in first.leases and lease.counter > first.leases[shard_id].counter
+        for shard_id, lease in second.leases.items()
+    )
+    silent_seconds = now_seconds - second.workers.get(leader, 0)
+    if renews or silent_seconds <= SILENT_SECONDS:
+        return ""
+    since = f"is silent for {silent_seconds:,.0f} s" if leader in second.workers else "has never told that it lives"
+    return (
+        f"the leader {leader} {since}: nobody gives leases to workers. Another leads two minutes after its death; "
+        "if none does, restart the consumer"
+    )
+
+
+def _without_lease(shard: Shard, leases: Leases) -> ShardLag:
+    waits_for = [
+        parent
+        for parent in shard.parents
+        if parent not in leases.leases or leases.leases[parent].checkpoint != SHARD_END
+    ]
+    if any(parent in leases.leases for parent in waits_for):
+        state, problem = f"waits for {', '.join(waits_for)}", ""
+    elif shard.closed:
+        # What is past and has no lease was finished, and KCL has dropped it.
+        state, problem = "ended", ""
+    else:
+        state, problem = (
+            "no lease",
+            "nobody has begun to read it: the leader makes its lease within a minute, if there is one",
+        )
+    return ShardLag(shard_id=shard.shard_id, checkpoint="", behind_ms=None, owner="", state=state, problem=problem)
+
+
+def _with_lease(
+    before: Lease | None, lease: Lease, shards: Mapping[str, Shard], behind_ms: int | None, seconds: float
+) -> ShardLag:
+    state, problem = _judge(before, lease, shards.get(lease.shard_id), behind_ms, seconds)
+    children = [shard.shard_id for shard in shards.values() if lease.shard_id in shard.parents]
+    if problem and children:
+        problem += f". Its children wait for it: {', '.join(children)}"
+    return ShardLag(
+        shard_id=lease.shard_id,
+        checkpoint=lease.checkpoint,
+        behind_ms=behind_ms,
+        owner=lease.owner,
+        state=state,
+        problem=problem,
+    )
+
+
+def _judge(
+    before: Lease | None, lease: Lease, shard: Shard | None, behind_ms: int | None, seconds: float
+) -> tuple[str, str]:
+    """Return state and problem."""
+    if lease.checkpoint == SHARD_END:
+        return "ended", ""
+    if shard is None:
+        return "orphan", (
+            "the stream doesn't have this shard any more: it was made anew, or the records were older than its "
+            "retention. The sweep brings what was in it"
+        )
+    if not lease.owner:
+        return "no owner", "no worker has it: the leader gives it to one within seconds, if there are any"
+    return _judge_owned(before, lease, behind_ms, seconds)
+
+
+def _judge_owned(before: Lease | None, lease: Lease, behind_ms: int | None, seconds: float) -> tuple[str, str]:
+    if before is not None and lease.checkpoint != before.checkpoint:
+        return "moving", ""
+    if before is not None and (lease.owner, lease.counter) == (before.owner, before.counter):
+        return "abandoned", (
+            f"its owner hasn't renewed the lease in {seconds:g} s, so it died or can't reach the table; another worker "
+            "takes over within seconds, if there is one"
+        )
+    if before is not None and behind_ms is not None and behind_ms > STUCK_BEHIND_MS:
+        return "stuck", (
+            f"nothing was resolved in {seconds:g} s: its oldest request still runs (its time limit ends that), "
+            "or the table of requests is out of reach for the worker"
+        )
+    return ("running" if behind_ms else "idle"), ""
+
+
+def problems(lags: Sequence[ShardLag]) -> list[str]:
+    """Return the problems, each with its shard."""
+    return [f"{lag.shard_id}: {lag.problem}" for lag in lags if lag.problem]

@@ -1,0 +1,113 @@
+"""What the stream says: its shards, and how old the first record is that a position leaves unread."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from dropslot.operate.leases import LATEST, SHARD_END, TRIM_HORIZON
+from dropslot.operate.trouble import explain
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+
+#: A read may find nothing although there is something behind: https://docs.aws.amazon.com/streams/latest/dev/troubleshooting-consumers.html
+_READS: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """One shard of the stream.
+
+    Args:
+        shard_id: its id.
+        parents: the shards it came from; only those that the stream still has.
+        closed: it gets no more records: it was split or merged.
+    """
+
+    shard_id: str
+    parents: tuple[str, ...]
+    closed: bool
+
+
+class Stream:
+    """Reads a stream; each read counts against the five that a shard allows in a second.
+
+    Args:
+        client: of Kinesis.
+        name: of the stream.
+    """
+
+    def __init__(self, client: "KinesisClient", name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def shards(self) -> Mapping[str, Shard]:
+        """Return all shards that the stream has, closed ones for as long as it keeps their records.
+
+        Raises:
+            OutOfReachError: the stream can't be asked.
+        """
+        found: list[Any] = []
+        arguments: dict[str, Any] = {"StreamName": self._name}
+        try:
+            while True:
+                answer = self._client.list_shards(**arguments)
+                found += answer["Shards"]
+                if "NextToken" not in answer:
+                    break
+                arguments = {"NextToken": answer["NextToken"]}
+        except (ClientError, BotoCoreError) as error:
+            raise explain(error, service="Kinesis", where=f"stream {self._name}") from error
+        ids = {shard["ShardId"] for shard in found}
+        return {
+            shard["ShardId"]: Shard(
+                shard_id=shard["ShardId"],
+                parents=tuple(
+                    parent
+                    for parent in (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))
+                    if parent in ids
+                ),
+                closed="EndingSequenceNumber" in shard["SequenceNumberRange"],
+            )
+            for shard in found
+        }
+
+    def behind_ms(self, shard_id: str, position: str, *, now_ms: int) -> int:
+        """Return how long ago the first record after a position arrived; 0 if there is none.
+
+        Args:
+            shard_id: the shard.
+            position: a sequence number, or a word of `leases`.
+            now_ms: epoch milliseconds.
+
+        Raises:
+            OutOfReachError: the stream can't be asked.
+        """
+        if position in {LATEST, SHARD_END}:
+            return 0
+        start: dict[str, Any] = (
+            {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": position}
+            if position.isdigit()
+            else {"ShardIteratorType": TRIM_HORIZON}
+        )
+        try:
+            iterator: str | None = self._client.get_shard_iterator(StreamName=self._name, ShardId=shard_id, **start)[
+                "ShardIterator"
+            ]
+            behind_ms = 0
+            for _ in range(_READS):
+                if iterator is None:
+                    break
+                answer = self._client.get_records(ShardIterator=iterator, Limit=1)
+                if answer["Records"]:
+                    arrived = answer["Records"][0]["ApproximateArrivalTimestamp"]
+                    return max(0, now_ms - round(arrived.timestamp() * 1000))
+                behind_ms = answer.get("MillisBehindLatest", 0)
+                if not behind_ms:
+                    break
+                iterator = answer.get("NextShardIterator")
+        except (ClientError, BotoCoreError) as error:
+            raise explain(error, service="Kinesis", where=f"shard {shard_id} of stream {self._name}") from error
+        return behind_ms

@@ -1,0 +1,1 @@
+"""Operators' commands on a real table; a package, so that its tests share what helps them."""

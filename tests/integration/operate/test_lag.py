@@ -1,0 +1,256 @@
+"""`dropslot lag` on a real stream and real lease tables, laid out as each version of KCL does."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dropslot.local.clients import dynamodb_client, kinesis_client
+from dropslot.local.mapping.positions import POSITIONS_FILE, Positions
+from dropslot.operate.lag import show_lag
+from dropslot.operate.leases import Lease, Leases, read_leases
+from dropslot.operate.running import RunningStack, announced
+from dropslot.operate.screen import Screen
+from dropslot.operate.target import Choice, opened
+from tests.conftest import FreshTable
+from tests.integration.operate.operator import run
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_kinesis import KinesisClient
+
+WORKER = "vm:ad291c63"
+
+
+class Stage:
+    """A stream of two shards, and the tables of a consumer that isn't there."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", kinesis: "KinesisClient", stack: RunningStack) -> None:
+        self.dynamodb = dynamodb
+        self.kinesis = kinesis
+        self.stack = stack
+
+    def make_table(self, suffix: str, key: str, *items: dict[str, Any]) -> None:
+        """Make one of KCL's tables."""
+        name = self.stack.application + suffix
+        self.dynamodb.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+        )
+        for item in items:
+            self.dynamodb.put_item(TableName=name, Item=item)
+
+    def renew(self, shard: int, *, checkpoint: str | None = None) -> None:
+        """Renew a lease, as its owner does."""
+        sets = "leaseCounter = leaseCounter + :one" + (", checkpoint = :checkpoint" if checkpoint is not None else "")
+        values: dict[str, Any] = {":one": {"N": "1"}}
+        if checkpoint is not None:
+            values[":checkpoint"] = {"S": checkpoint}
+        self.dynamodb.update_item(
+            TableName=self.stack.application,
+            Key={"leaseKey": {"S": f"shardId-{shard:012}"}},
+            UpdateExpression=f"SET {sets}",
+            ExpressionAttributeValues=values,
+        )
+
+    def put(self, count: int) -> dict[str, list[str]]:
+        """Put records; return their sequence numbers by shard."""
+        numbers: dict[str, list[str]] = {}
+        for index in range(count):
+            answer = self.kinesis.put_record(StreamName=self.stack.stream, Data=b"x", PartitionKey=str(index))
+            numbers.setdefault(answer["ShardId"], []).append(answer["SequenceNumber"])
+        return numbers
+
+
+def lease_item(shard: int, **attributes: Any) -> dict[str, Any]:
+    """Return a lease as KCL 3.1.3 writes it."""
+    return {
+        "leaseKey": {"S": f"shardId-{shard:012}"},
+        "leaseOwner": {"S": WORKER},
+        "leaseCounter": {"N": "7"},
+        "checkpoint": {"S": "TRIM_HORIZON"},
+        "checkpointSubSequenceNumber": {"N": "0"},
+        "ownerSwitchesSinceCheckpoint": {"N": "0"},
+        **attributes,
+    }
+
+
+LEADER: dict[str, Any] = {
+    "ownerName": {"S": WORKER},
+    "recordVersionNumber": {"S": "f12d6fa1"},
+    "leaseDuration": {"S": "120000"},
+}
+MIGRATION: dict[str, Any] = {"cv": {"S": "CLIENT_VERSION_3X"}, "mb": {"S": WORKER}, "mts": {"N": "1795479570026"}}
+STATISTICS: dict[str, Any] = {"lut": {"N": "1795479692"}, "sts": {"M": {}}, "opr": {"M": {}}}
+
+
+@pytest.fixture
+def stage(
+    fresh_table: FreshTable, fresh_stream: str, kinesis_endpoint: str, no_aws: None, work_dir: Path
+) -> Iterator[Stage]:
+    """A running stack without a consumer."""
+    stack = RunningStack(
+        pid=os.getpid(),
+        dynamodb_endpoint=fresh_table.endpoint,
+        kinesis_endpoint=kinesis_endpoint,
+        region="us-east-1",
+        table=fresh_table.name,
+        stream=fresh_stream,
+        application=f"{fresh_stream}-app",
+        consumer="kcl",
+        positions=None,
+    )
+    with (
+        announced(stack, work_dir),
+        closing(dynamodb_client(fresh_table.endpoint)) as dynamodb,
+        closing(kinesis_client(kinesis_endpoint)) as kinesis,
+    ):
+        yield Stage(dynamodb, kinesis, stack)
+
+
+@pytest.mark.parametrize("layout", ["three tables", "one table"])
+def test_both_layouts_say_the_same(stage: Stage, layout: str) -> None:
+    """Given what KCL 3.1.3 and 3.5 write of one state, it is read alike: leases are told from all else."""
+    leases = [lease_item(0, checkpoint={"S": "495"}), lease_item(1, leaseOwner={"S": ""}, leaseCounter={"N": "0"})]
+    del leases[1]["leaseOwner"]
+    if layout == "three tables":
+        stage.make_table("", "leaseKey", *leases)
+        stage.make_table(
+            "-CoordinatorState", "key", {**LEADER, "key": {"S": "Leader"}}, {**MIGRATION, "key": {"S": "Migration3.0"}}
+        )
+        stage.make_table("-WorkerMetricStats", "wid", {**STATISTICS, "wid": {"S": WORKER}})
+    else:
+        others = (
+            ("LEADER", {**LEADER, "leaseKey": {"S": "Leader"}}),
+            ("CLIENT_VERSION_MIGRATION", {**MIGRATION, "leaseKey": {"S": "Migration3.0"}}),
+            ("WORKER_METRIC_STATS", {**STATISTICS, "leaseKey": {"S": WORKER}}),
+        )
+        typed = [("LEASE", leases[0]), *others]
+        # One that was there before the move to one table has no type.
+        stage.make_table("", "leaseKey", leases[1], *({**item, "entityType": {"S": kind}} for kind, item in typed))
+
+    assert read_leases(stage.dynamodb, stage.stack.application) == Leases(
+        leases={
+            "shardId-000000000000": Lease(shard_id="shardId-000000000000", owner=WORKER, counter=7, checkpoint="495"),
+            "shardId-000000000001": Lease(
+                shard_id="shardId-000000000001", owner="", counter=0, checkpoint="TRIM_HORIZON"
+            ),
+        },
+        leader=WORKER,
+        workers={WORKER: 1795479692},
+    )
+
+
+def test_behind_is_the_age_of_the_first_record_that_is_left(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given a shard read to its end and one that isn't, the second is behind by its record's age, and moves."""
+    numbers = stage.put(20)
+    first, second = sorted(numbers)
+    stage.make_table("", "leaseKey", lease_item(0), lease_item(1, checkpoint={"S": numbers[second][-1]}))
+    stage.make_table("-CoordinatorState", "key", {**LEADER, "key": {"S": "Leader"}})
+    put_at = time.time()
+
+    def renew(_: float) -> None:
+        stage.renew(0, checkpoint=numbers[first][0])
+        stage.renew(1)
+
+    with opened(Choice(), os.environ, Path.cwd()) as target:
+        assert show_lag(target, Screen(as_json=True), seconds=10, pause=renew)
+
+    shards = json.loads(capsys.readouterr().out)["shards"]
+    assert [shard["state"] for shard in shards] == ["moving", "idle"]
+    assert shards[1]["behind_ms"] == 0
+    assert 0 < shards[0]["behind_ms"] <= (time.time() - put_at + 30) * 1000
+
+
+def test_what_is_wrong_is_named_and_told_by_the_exit_code(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given a dead worker, a split whose children have no lease yet, and a lease of no shard, each is named."""
+    stage.make_table("", "leaseKey", lease_item(0), lease_item(1), lease_item(9))
+    stage.make_table("-CoordinatorState", "key", {**LEADER, "key": {"S": "Leader"}})
+    stage.kinesis.split_shard(
+        StreamName=stage.stack.stream, ShardToSplit="shardId-000000000000", NewStartingHashKey="100"
+    )
+    deadline = time.monotonic() + 30
+    while len(stage.kinesis.list_shards(StreamName=stage.stack.stream)["Shards"]) < 4:
+        assert time.monotonic() < deadline
+
+    with opened(Choice(), os.environ, Path.cwd()) as target:
+        assert not show_lag(target, Screen(as_json=True), seconds=10, pause=lambda _: stage.renew(1))
+
+    report = json.loads(capsys.readouterr().out)
+    assert {shard["shard"][-1]: shard["state"] for shard in report["shards"]} == {
+        "0": "abandoned",
+        "1": "idle",
+        "2": "waits for shardId-000000000000",
+        "3": "waits for shardId-000000000000",
+        "9": "orphan",
+    }
+    assert [fault[:20] for fault in report["problems"]] == ["shardId-000000000000", "shardId-000000000009"]
+    assert report["problems"][0].endswith("Its children wait for it: shardId-000000000002, shardId-000000000003")
+
+
+def test_a_dead_leader_is_named(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given a leader that died long ago, and another worker that renews its leases, the leader is named."""
+    stage.make_table("", "leaseKey", *(lease_item(shard, leaseOwner={"S": "vm:other"}) for shard in (0, 1)))
+    stage.make_table("-CoordinatorState", "key", {**LEADER, "key": {"S": "Leader"}})
+    stage.make_table("-WorkerMetricStats", "wid", {**STATISTICS, "wid": {"S": WORKER}})
+
+    def renew(_: float) -> None:
+        stage.renew(0)
+        stage.renew(1)
+
+    with opened(Choice(), os.environ, Path.cwd()) as target:
+        assert not show_lag(target, Screen(as_json=False), seconds=10, pause=renew)
+    assert f"the leader {WORKER} is silent for " in capsys.readouterr().err
+
+
+def test_without_a_consumer_it_says_so(stage: Stage) -> None:
+    """Given no lease table, exit code 3: nothing can be said."""
+    outcome = run("lag")
+    assert outcome.code == 3
+    assert "no consumer has run yet" in outcome.all
+
+
+def test_the_local_mapping_is_judged_by_its_positions(stage: Stage, work_dir: Path) -> None:
+    """Given the Lambda consumer, a shard is behind by the first record after its position."""
+    numbers = stage.put(20)
+    first, second = sorted(numbers)
+    positions = Positions(work_dir / POSITIONS_FILE)
+    positions.set(first, numbers[first][-1])
+    positions.save()
+    values = {name: getattr(stage.stack, name) for name in stage.stack.__struct_fields__}
+    stack = RunningStack(**{**values, "consumer": "lambda", "positions": str(work_dir / POSITIONS_FILE)})
+    with announced(stack, work_dir):
+        outcome = run("lag", "--json")
+
+    assert outcome.code == 0, outcome.all
+    shards = json.loads(outcome.out)["shards"]
+    assert [shard["state"] for shard in shards] == ["idle", "running"]
+    assert shards[1]["shard"] == second
+    assert shards[1]["checkpoint"] == "TRIM_HORIZON"
+
+
+def test_what_it_says_is_kept(
+    stage: Stage, capsys: pytest.CaptureFixture[str], compare: Callable[[str, str], None]
+) -> None:
+    """Given a consumer that is well, and one of whose shards was left, the output is what it is known to be."""
+    stage.make_table("", "leaseKey", lease_item(0), lease_item(1))
+    stage.make_table("-CoordinatorState", "key", {**LEADER, "key": {"S": "Leader"}})
+
+    def look(*renewed: int) -> str:
+        def renew(_: float) -> None:
+            for shard in renewed:
+                stage.renew(shard)
+
+        with opened(Choice(), os.environ, Path.cwd()) as target:
+            well = show_lag(target, Screen(as_json=False), seconds=10, pause=renew)
+        told = capsys.readouterr()
+        return f"$ dropslot lag\n{told.err}{told.out}[exit code {0 if well else 1}]\n"
+
+    compare("lag", f"{look(0, 1)}\n{look(0)}")
