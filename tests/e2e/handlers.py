@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -90,6 +91,12 @@ def _flaky(request: Request, body: dict[str, Any]) -> dict[str, int]:
     return {"runs": runs}
 
 
+def _call(_: Request, body: dict[str, Any]) -> dict[str, str]:
+    """Call the downstream server that the body names."""
+    with socket.create_connection(("127.0.0.1", body["port"]), timeout=1) as connection:
+        return {"answer": connection.makefile().readline()}
+
+
 def _die_without(_: Request, body: dict[str, Any]) -> Any:
     """End the process, unless a file is there."""
     if not Path(body["file"]).exists():
@@ -154,6 +161,7 @@ _TASKS: Final[dict[str, Callable[[Request, dict[str, Any]], Any]]] = {
     "too_large": lambda *_: ["x" * RESULT_MAX_BYTES],
     "largest": lambda *_: largest_result(),
     "hang": lambda *_: time.sleep(FOR_EVER_SECONDS),
+    "call": _call,
     "die_without": _die_without,
     "late": _late,
     "flaky": _flaky,
@@ -171,7 +179,7 @@ def _ring() -> list[Any]:
 
 def _note(request: Request) -> None:
     # One write to a file opened for appending: lines of several processes never mix.
-    line = json.dumps({"id": request.id, "attempt": request.attempt})
+    line = json.dumps({"id": request.id, "attempt": request.attempt, "at_ms": time.time_ns() // 1_000_000})
     file = os.open(os.environ[RUN_LOG], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(file, f"{line}\n".encode())

@@ -186,10 +186,17 @@ class Pipeline:
 
     def all_runs(self) -> dict[str, list[int]]:
         """Return the attempts of all runs so far, by key of the item."""
+        return self._logged("attempt")
+
+    def run_times(self) -> dict[str, list[int]]:
+        """Return when all runs so far began, in epoch milliseconds, by key of the item."""
+        return self._logged("at_ms")
+
+    def _logged(self, field: str) -> dict[str, list[int]]:
         runs: dict[str, list[int]] = {}
         for line in self.run_log.read_text().splitlines():
             run = json.loads(line)
-            runs.setdefault(run["id"], []).append(run["attempt"])
+            runs.setdefault(run["id"], []).append(run[field])
         return runs
 
     def counters(self) -> Counter[str]:

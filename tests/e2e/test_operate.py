@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -12,10 +12,14 @@ from dropslot.local.options import KCL
 from dropslot.local.up import as_running
 from dropslot.operate.running import announced
 from dropslot.runtimes.kcl.health import judge
-from tests.e2e.pipeline import Pipeline, eventually
+from tests.e2e.downstream import downstream
+from tests.e2e.pipeline import Pipeline, eventually, item_id
 from tests.integration.operate.operator import run
 
 Operate = Callable[..., Any]
+
+#: Given up after the schedule's two waits.
+REFUSED: Final = "ConnectionRefusedError: [Errno 111] Connection refused (given up after 3 tries)"
 
 
 @pytest.fixture
@@ -39,18 +43,33 @@ def _consumer_dir(pipeline: Pipeline) -> Path:
 
 
 def test_what_failed_in_an_outage_is_settled_by_one_retry(pipeline: Pipeline, operate: Operate) -> None:
-    """Given requests that failed at the end of their schedule, each runs once more and is done; others don't."""
-    other = pipeline.task("reject", why="not on the menu")
-    ids = [pipeline.task("flaky", failures=6) for _ in range(5)]
-    states = pipeline.settled("tasks", [*ids, other])
-    assert {state["status"] for state in states.values()} == {"failed"}
+    """Given a server that is down for longer than the schedule, others go on; once it is up, one retry settles all."""
+    with downstream() as kitchen:
+        other = pipeline.task("reject", why="not on the menu")
+        ids = [pipeline.task("call", port=kitchen.port) for _ in range(40)]
+        notes = pipeline.submit_all("notes", [f"meanwhile {number}" for number in range(40)])
+        unharmed = pipeline.settled("notes", notes)
+        # The checkpoints pass all of them, although they are waiting.
+        pipeline.await_checkpoints()
+        states = pipeline.settled("tasks", [*ids, other])
 
-    report = operate("retry", "--error", "the kitchen doesn't answer", "--yes")
+        assert {(state["status"], state["attempt"]) for state in unharmed.values()} == {("done", 0)}
+        assert {states[each]["error"] for each in ids} == {REFUSED}
+        # Twice in process each time, and never before the schedule's one second has passed.
+        assert [pipeline.runs("tasks", each) for each in ids] == [[0, 0, 1, 1, 2, 2]] * len(ids)
+        times = pipeline.run_times()
+        for runs in (times[item_id("tasks", each)] for each in ids):
+            assert runs[2] - runs[1] >= 1000
+            assert runs[4] - runs[3] >= 1000
 
-    assert report["redriven"] == 5
-    eventually(lambda: all(pipeline.state("tasks", each)["status"] == "done" for each in ids))
-    assert [pipeline.state("tasks", each)["result"] for each in ids] == [{"runs": 7}] * 5
-    assert [len(pipeline.runs("tasks", each)) for each in ids] == [7] * 5
+        kitchen.open()
+        assert operate("retry", "--error", "ConnectionRefusedError*", "--dry-run")["failed"] == len(ids)
+        report = operate("retry", "--error", "ConnectionRefusedError*", "--yes")
+
+        assert report["redriven"] == len(ids)
+        settled = pipeline.settled("tasks", ids)
+    assert {(state["status"], state["result"]["answer"]) for state in settled.values()} == {("done", "served\n")}
+    assert [pipeline.runs("tasks", each) for each in ids] == [[0, 0, 1, 1, 2, 2, 3]] * len(ids)
     assert pipeline.state("tasks", other) == states[other]
 
 
