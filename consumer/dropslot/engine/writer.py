@@ -52,17 +52,21 @@ class Writer:
         """Make one write; returns when the table has decided, however long that takes."""
         pending = _Pending(write, asyncio.get_running_loop().create_future())
         self._queue.append(pending)
+        self._start_flush()
+        return await pending.result
+
+    def _start_flush(self) -> None:
         if self._flushing < PARALLEL_BATCHES:
             self._flushing += 1
             task = asyncio.create_task(self._flush())
             self._tasks.add(task)
             task.add_done_callback(self._flushed)
-        return await pending.result
 
     def _flushed(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # already with those who wait for its writes
+        # The error is already with those who wait for its writes; what was queued behind them is sent all the same.
+        if not task.cancelled() and task.exception() is not None and self._queue:
+            self._start_flush()
 
     async def _flush(self) -> None:
         try:

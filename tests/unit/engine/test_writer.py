@@ -223,6 +223,29 @@ async def test_a_fault_of_ours_reaches_everyone_who_waits() -> None:
 
 
 @asynchronous
+async def test_what_was_queued_behind_a_fault_of_ours_is_sent() -> None:
+    """Given a write that breaks the adapter, and another of the same id that waits for it, the second is made."""
+    setting = Setting(1)
+    broken = asyncio.Event()
+
+    async def fail_late() -> None:
+        await broken.wait()
+        setting.requests.before_answer = None
+        raise RuntimeError("a fault of ours")
+
+    setting.requests.before_answer = fail_late
+    first = asyncio.create_task(setting.writer.write(note("0", 1)))
+    await settle()
+    second = asyncio.create_task(setting.writer.write(note("0", 2)))
+    await settle()
+    broken.set()
+    await settle()
+    assert isinstance(first.exception(), RuntimeError)
+    assert second.done()
+    assert await second is WriteResult.APPLIED
+
+
+@asynchronous
 async def test_an_adapter_with_too_few_results_hangs_nobody() -> None:
     """Given fewer results than writes, then whoever waits sees a fault instead of waiting for ever."""
     setting = Setting(2)
