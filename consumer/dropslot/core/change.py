@@ -65,6 +65,7 @@ class _NewImage(msgspec.Struct, gc=False):
     status: _S
     tries: _N | None = None
     starts: _N | None = None
+    floor: _N | None = None
     type: _S | None = None
     content_type: _S | None = None
     encoding: _S | None = None
@@ -148,6 +149,7 @@ def _change(record: _Record) -> Change:
             digit=digit,
             settled=bool(new.ttl or new.error),
             starts=_whole(new.starts) if new.starts is not None else 0,
+            floor=_whole(new.floor) if new.floor is not None else 0,
         ),
         previous_attempt=_previous_attempt(record.dynamodb.OldImage),
         created_epoch_ms=epoch_ms(record.dynamodb.ApproximateCreationDateTime),

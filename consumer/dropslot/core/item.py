@@ -39,6 +39,7 @@ class State(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         digit: the hex digit that spreads the status over the index.
         settled: an outcome (`ttl` or `error`) is there.
         starts: how often it was started under suspicion of killing its worker.
+        floor: the attempt of the last forced redrive: a run of an earlier one counts for nothing. 0 without one.
     """
 
     id: str
@@ -49,6 +50,7 @@ class State(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     digit: str
     settled: bool
     starts: int = 0
+    floor: int = 0
 
 
 class Unfinished(msgspec.Struct, frozen=True, gc=False, kw_only=True):

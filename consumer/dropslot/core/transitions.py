@@ -1,7 +1,7 @@
 """Every transition of a request, as a conditional write: for consumer, sweep, retry and replay alike.
 
-Each holds `attribute_exists(request)` and the same `accepted_at`, so none makes an item and none reaches the next
-request of the same id; each sets `status`, `queue` and `due_at` explicitly.
+Each but `restore` holds `attribute_exists(request)` and the same `accepted_at`, so none makes an item and none reaches
+the next request of the same id; each sets `status`, `queue` and `due_at` explicitly.
 """
 
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from dropslot.core import names
-from dropslot.core.item import State, Unfinished
+from dropslot.core.item import Accepted, State, Unfinished
 from dropslot.core.names import stored_status
 from dropslot.core.policy import Done, Failed, Outcome, Waiting
 from dropslot.core.text import cut
@@ -63,6 +63,20 @@ class Write(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     conditions: tuple[Condition, ...]
     sets: dict[str, Value]
     removes: tuple[str, ...] = ()
+
+
+class Insert(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One item that is made if there is none with its key; it never changes one.
+
+    Args:
+        transition: its name in logs and counters.
+        id: key of the item.
+        attributes: the others; a map holds strings.
+    """
+
+    transition: str
+    id: str
+    attributes: dict[str, Value | dict[str, str]]
 
 
 _UNSETTLED: Final = (Absent(names.TTL), Absent(names.ERROR))
@@ -199,6 +213,58 @@ def retry(state: State, *, error: str, now_ms: int) -> Write:
         # Counted starts would fail it again at once if it had killed its worker: the operator knows that it may run.
         removes=(names.ERROR, names.STARTS),
     )
+
+
+def force(state: State, *, ttl: int, now_ms: int) -> Write:
+    """Done -> pending with the next attempt and a fresh retry schedule: what an operator does who knows better.
+
+    A success counts at any attempt not below `floor`: that is now the new one, or the answer that an older run still
+    owes would end this one before it has begun.
+
+    Args:
+        state: the done request as it was seen.
+        ttl: as it was seen; epoch seconds.
+        now_ms: epoch milliseconds.
+    """
+    return Write(
+        transition="force",
+        id=state.id,
+        conditions=(*_generation(state), Equals(names.ATTEMPT, state.attempt), Equals(names.TTL, ttl)),
+        sets={
+            **_unfinished(names.PENDING, state.digit, now_ms),
+            names.ATTEMPT: state.attempt + 1,
+            names.FLOOR: state.attempt + 1,
+            names.TRIES: 0,
+        },
+        # Without `ttl` it can't expire while it runs.
+        removes=(names.TTL, names.RESULT, names.ERROR, names.STARTS),
+    )
+
+
+def restore(accepted: Accepted, *, digit: str, attempt: int, now_ms: int) -> Insert:
+    """Gone -> pending with the next attempt: the same request, of the same generation, from a change record's image.
+
+    Args:
+        accepted: the request as it was accepted.
+        digit: the hex digit of its status.
+        attempt: the highest that it is known to have had: neither an outcome of that one nor of any before can settle
+            it now.
+        now_ms: epoch milliseconds.
+    """
+    attributes: dict[str, Value | dict[str, str]] = {
+        names.REQUEST: accepted.body,
+        names.TYPE: accepted.type,
+        names.CONTENT_TYPE: accepted.content_type,
+        names.HEADERS: accepted.headers,
+        names.ACCEPTED_AT: accepted.accepted_at,
+        names.ATTEMPT: attempt + 1,
+        names.FLOOR: attempt + 1,
+        names.TRIES: 0,
+        **_unfinished(names.PENDING, digit, now_ms),
+    }
+    if accepted.encoding:
+        attributes[names.ENCODING] = accepted.encoding
+    return Insert(transition="restore", id=accepted.id, attributes=attributes)
 
 
 def _count_starts(transition: str, state: State, starts: int, now_ms: int, *conditions: Condition) -> Write:

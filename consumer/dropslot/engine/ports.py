@@ -7,7 +7,7 @@ from typing import Protocol
 from dropslot.core.item import State, Unfinished
 from dropslot.core.policy import Ending
 from dropslot.core.request import Request
-from dropslot.core.transitions import Write
+from dropslot.core.transitions import Insert, Write
 
 
 class WriteResult(Enum):
@@ -77,6 +77,41 @@ class Requests(Protocol):
     @property
     def max_batch(self) -> int:
         """How many writes one call takes."""
+        ...
+
+
+class Restoring(Protocol):
+    """Makes items of the table of requests; apart from `Requests`, so that nothing that settles can make one."""
+
+    async def restore(self, inserts: Sequence[Insert]) -> Sequence[WriteResult]:
+        """Make items, each if there is none with its key: `REFUSED` if there is, of whatever generation.
+
+        Args:
+            inserts: at most `max_batch`, each for another id.
+
+        Returns:
+            As of `Requests.write`.
+
+        Raises:
+            TransientError: no result is known; the call can be repeated.
+        """
+        ...
+
+    @property
+    def max_batch(self) -> int:
+        """How many inserts one call takes."""
+        ...
+
+
+class PauseSign(Protocol):
+    """Tells what operators have told all consumers of the table."""
+
+    async def paused(self) -> bool:
+        """Ask whether nothing is to be run for now; strongly consistent.
+
+        Raises:
+            TransientError: nothing is known; the call can be repeated.
+        """
         ...
 
 

@@ -49,7 +49,8 @@ class Window:
             self.resolve(entry, Decision.DUPLICATE.value)
             return True
         run = self._runs.get((state.id, state.accepted_at))
-        if run is None or not run.joinable:
+        # What ran before a forced redrive is void: nothing can join it.
+        if run is None or not run.joinable or run.state.attempt < state.floor:
             return False
         # The sweep redrove a request that is still under way here: its outcome counts for the new attempt.
         self._seen.add(state.id, state.accepted_at, state.attempt)

@@ -13,8 +13,8 @@ from dropslot.adapters.requests.dynamodb import DynamoDBRequests, make_client
 from dropslot.adapters.requests.memory import MemoryRequests
 from dropslot.adapters.wire.connections import Connections
 from dropslot.adapters.wire.signature import Credentials
-from dropslot.core.transitions import Write
-from dropslot.engine.ports import Requests, UnfinishedCount, WriteResult
+from dropslot.core.transitions import Insert, Write
+from dropslot.engine.ports import PauseSign, Requests, Restoring, UnfinishedCount, WriteResult
 from dropslot.local.clients import dynamodb_client
 from dropslot.local.tables import ensure_table
 from tests.contract.calls import OneCallAConnection
@@ -29,7 +29,7 @@ REGION: Final = "us-east-1"
 WAYS: Final = ("boto3", "direct")
 
 
-class Port(Requests, UnfinishedCount, Protocol):
+class Port(Requests, Restoring, PauseSign, UnfinishedCount, Protocol):
     """All that each side can do."""
 
 
@@ -52,6 +52,11 @@ class Table:
     async def write(self, write: Write) -> WriteResult:
         """Make one write."""
         (result,) = await self.requests.write([write])
+        return result
+
+    async def restore(self, insert: Insert) -> WriteResult:
+        """Make one item."""
+        (result,) = await self.requests.restore([insert])
         return result
 
 

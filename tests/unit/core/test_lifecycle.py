@@ -1,4 +1,4 @@
-"""Arbitrary interleavings of consumers, sweepers, deletions and new requests on one id (hypothesis state machine)."""
+"""Arbitrary interleavings of consumers, sweepers, operators and deletions on one id (hypothesis state machine)."""
 
 import asyncio
 from typing import Any
@@ -12,9 +12,9 @@ from dropslot.adapters.requests.rows import Item, state_from
 from dropslot.core import names
 from dropslot.core.item import State, Unfinished
 from dropslot.core.policy import Done, Failed, Outcome, Waiting
-from dropslot.core.transitions import Write, redrive, settle
+from dropslot.core.transitions import Write, force, redrive, restore, retry, settle
 from dropslot.engine.ports import WriteResult
-from tests.unit.core.images import ACCEPTED_AT_MS, image
+from tests.unit.core.images import ACCEPTED_AT_MS, image, parsed
 
 KEY = "caller#one"
 OUTCOME = st.sampled_from([Done(None), Done("[1]"), Failed("why"), Waiting("busy", 0)])
@@ -26,6 +26,7 @@ class Lifecycle(RuleBasedStateMachine):
     runs: Bundle[State] = Bundle("runs")
     rows: Bundle[Unfinished] = Bundle("rows")
     writes: Bundle[Write] = Bundle("writes")
+    operations: Bundle[Write] = Bundle("operations")
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,6 +78,35 @@ class Lifecycle(RuleBasedStateMachine):
         """A sweeper acts on a row, however stale."""
         self.write(redrive(row, due_at=self.now_ms))
 
+    @rule(target=operations)
+    def look_at_settled(self) -> Any:
+        """An operator sees a settled request, and decides to run it again."""
+        item = self.table.items.get(KEY, {})
+        state = state_from(item)
+        if state is not None and state.status == names.DONE:
+            return force(state, ttl=int(item["ttl"]["N"]), now_ms=self.now_ms)
+        if state is not None and state.status == names.FAILED:
+            return retry(state, error=item["error"]["S"], now_ms=self.now_ms)
+        return multiple()
+
+    @rule(operation=operations)
+    def operate(self, operation: Write) -> None:
+        """An operator acts on what was seen, however long ago, perhaps more than once."""
+        before = dict(self.table.items.get(KEY, {}))
+        if self.write(operation) is not WriteResult.APPLIED:
+            assert self.table.items.get(KEY, {}) == before
+
+    @rule()
+    def bring_back(self) -> None:
+        """Two operators restore the last request that went, by all of its change records."""
+        if KEY not in self.table.items:
+            removed = self.feed[-1][0]
+            assert removed is not None
+            last = parsed(removed, event="INSERT")
+            change = restore(last.accepted, digit=last.state.digit, attempt=last.state.attempt, now_ms=self.now_ms)
+            assert asyncio.run(self.table.restore([change])) == [WriteResult.APPLIED]
+            assert asyncio.run(self.table.restore([change])) == [WriteResult.REFUSED]
+
     @rule(change=consumes(writes))
     def repeat(self, change: Write) -> None:
         """A write whose answer was lost is made again: refused, or never made before."""
@@ -119,11 +149,15 @@ class Lifecycle(RuleBasedStateMachine):
 
     @invariant()
     def attempts_only_grow(self) -> None:
-        """Within a generation."""
+        """Within a generation, however often it went and came back."""
+        attempts: dict[str, int] = {}
         for old, new in self.feed:
-            if old is not None and new is not None:
-                assert old["accepted_at"] == new["accepted_at"]
-                assert int(new["attempt"]["N"]) - int(old["attempt"]["N"]) in (0, 1)
+            if new is not None:
+                generation, attempt = new["accepted_at"]["N"], int(new["attempt"]["N"])
+                before = attempts.get(generation, attempt)
+                assert attempt - before in ((0, 1) if old is not None else (1,) if generation in attempts else (0,))
+                assert old is None or old["accepted_at"] == new["accepted_at"]
+                attempts[generation] = attempt
 
 
 TestLifecycle = Lifecycle.TestCase

@@ -9,7 +9,7 @@ import pytest
 from dropslot import Reject, Request, RetryLater
 from dropslot.core.item import State, Unfinished
 from dropslot.core.policy import Ending, Policy, Raised, Returned, TimedOut
-from dropslot.core.transitions import redrive
+from dropslot.core.transitions import force, redrive
 from dropslot.engine.runners import InlineRunner
 from dropslot.engine.stream_record import StreamRecord
 from tests.unit.core.images import image
@@ -173,6 +173,31 @@ async def test_a_redrive_while_a_failing_outcome_is_on_its_way_is_settled_once()
     gates.end("caller#one", Raised(Reject("no again")))
     await bench.shard.drain()
     assert bench.item()["error"] == {"S": "no again"}
+
+
+@asynchronous
+async def test_a_forced_redrive_runs_beside_the_run_that_it_makes_void() -> None:
+    """Given an outcome whose answer is still out, when the request is forced to run again, then it does, at once."""
+    values = [1, 2]
+
+    async def script(_: Request) -> Ending:
+        return Returned(values.pop(0))
+
+    bench = Bench(ScriptedRunner(script))
+    answer = asyncio.Event()
+    bench.requests.before_answer = answer.wait  # type: ignore[assignment]
+    await bench.shard.submit([bench.accept()])
+    await settle()
+    assert bench.status() == "done"
+    done = (await bench.table.read(["caller#one"]))["caller#one"]
+    await bench.table.write([force(done, ttl=int(bench.item()["ttl"]["N"]), now_ms=bench.clock.now_ms())])
+    await bench.shard.submit([bench.feed[2]])
+    await settle()
+    assert values == []
+    answer.set()
+    await bench.shard.drain()
+    assert (bench.status(), bench.item()["attempt"], bench.item()["result"]) == ("done", {"N": "1"}, {"S": "2"})
+    assert bench.shard.unresolved == 0
 
 
 @asynchronous

@@ -6,7 +6,7 @@ from typing import Any, Final
 from dropslot.adapters.requests.rows import Item, attribute, state_from, unfinished_from
 from dropslot.core import names
 from dropslot.core.item import State, Unfinished
-from dropslot.core.transitions import Absent, AbsentOrAtMost, Condition, Equals, Present, Write
+from dropslot.core.transitions import Absent, AbsentOrAtMost, Condition, Equals, Insert, Present, Write
 from dropslot.engine.ports import WriteResult
 
 #: DynamoDB's limits (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html).
@@ -47,9 +47,17 @@ class MemoryRequests:
 
     async def write(self, writes: Sequence[Write]) -> Sequence[WriteResult]:
         """See `Requests.write`."""
-        if len(writes) > self.max_batch or len({write.id for write in writes}) < len(writes):
-            raise ValueError(f"a batch holds at most {self.max_batch} writes, each for another id")
+        self._check_batch(writes)
         return [self._write(write) for write in writes]
+
+    async def restore(self, inserts: Sequence[Insert]) -> Sequence[WriteResult]:
+        """See `Restoring.restore`."""
+        self._check_batch(inserts)
+        return [self._insert(insert) for insert in inserts]
+
+    async def paused(self) -> bool:
+        """See `PauseSign.paused`."""
+        return names.PAUSED_AT in self.items.get(names.CONTROL_ID, {})
 
     async def unfinished(
         self, queue: str, *, due_before_ms: int, limit: int, after: Unfinished | None = None
@@ -65,6 +73,19 @@ class MemoryRequests:
         rows = (item for item in self.items.values() if item.get(names.QUEUE) == {"S": queue})
         due = [row for row in rows if due_before_ms is None or float(row[names.DUE_AT]["N"]) <= due_before_ms]
         return min(len(due), limit)
+
+    def _check_batch(self, writes: Sequence[Write | Insert]) -> None:
+        if len(writes) > self.max_batch or len({write.id for write in writes}) < len(writes):
+            raise ValueError(f"a batch holds at most {self.max_batch} writes, each for another id")
+
+    def _insert(self, insert: Insert) -> WriteResult:
+        if insert.id in self.items:
+            return WriteResult.REFUSED
+        item = {name: attribute(value) for name, value in {names.ID: insert.id, **insert.attributes}.items()}
+        if item_bytes(item) > ITEM_MAX_BYTES:
+            return WriteResult.TOO_LARGE
+        self.put(item)
+        return WriteResult.APPLIED
 
     def _write(self, write: Write) -> WriteResult:
         if any(isinstance(value, int) and len(str(abs(value))) > NUMBER_MAX_DIGITS for value in write.sets.values()):

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from dropslot.adapters.requests.batch_read import read_items
 from dropslot.adapters.requests.rows import STATE_ATTRIBUTES, attribute, state_from, unfinished_from
-from dropslot.adapters.requests.statement import statement
+from dropslot.adapters.requests.statement import insert_statement, statement
 from dropslot.adapters.wire.service_error import ServiceError
 from dropslot.core import names
 from dropslot.core.item import State, Unfinished
 from dropslot.core.transience import TRANSIENT_AWS_CODES
-from dropslot.core.transitions import Write
+from dropslot.core.transitions import Insert, Write
 from dropslot.engine.ports import WriteResult
 
 #: Limit of BatchExecuteStatement.
@@ -22,7 +22,7 @@ _TOO_LARGE: Final = "exceeded the maximum allowed size"
 
 
 class Operations(ABC):
-    """The real side of the ports `Requests` and `UnfinishedCount`; a subclass sends its calls.
+    """The real side of `Requests`, `Restoring`, `PauseSign` and `UnfinishedCount`; a subclass sends its calls.
 
     Args:
         table: name of the table.
@@ -56,21 +56,16 @@ class Operations(ABC):
 
     async def write(self, writes: Sequence[Write]) -> Sequence[WriteResult]:
         """See `Requests.write`."""
-        if len(writes) > self.max_batch or len({write.id for write in writes}) < len(writes):
-            raise ValueError(f"a batch holds at most {self.max_batch} writes, each for another id")
-        if not writes:
-            return []
-        statements = [statement(self._table, write) for write in writes]
-        try:
-            answer = await self._call("BatchExecuteStatement", {"Statements": statements})
-        except ServiceError as error:
-            if error.code != "ValidationException":
-                raise
-            if len(writes) == 1:
-                return [WriteResult.INVALID]
-            # One statement that can't be read rejects the whole call before any is run: find it.
-            return [(await self.write([write]))[0] for write in writes]
-        return [write_result(response) for response in answer["Responses"]]
+        return await self._execute([(write.id, statement(self._table, write)) for write in writes])
+
+    async def restore(self, inserts: Sequence[Insert]) -> Sequence[WriteResult]:
+        """See `Restoring.restore`."""
+        return await self._execute([(insert.id, insert_statement(self._table, insert)) for insert in inserts])
+
+    async def paused(self) -> bool:
+        """See `PauseSign.paused`."""
+        items = await read_items(self._call, self._table, [names.CONTROL_ID], (names.PAUSED_AT,))
+        return any(names.PAUSED_AT in item for item in items)
 
     async def unfinished(
         self, queue: str, *, due_before_ms: int, limit: int, after: Unfinished | None = None
@@ -102,6 +97,23 @@ class Operations(ABC):
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
         return count
 
+    async def _execute(self, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> Sequence[WriteResult]:
+        """Execute statements, each with the id it is about."""
+        if len(statements) > self.max_batch or len({key for key, _ in statements}) < len(statements):
+            raise ValueError(f"a batch holds at most {self.max_batch} writes, each for another id")
+        if not statements:
+            return []
+        try:
+            answer = await self._call("BatchExecuteStatement", {"Statements": [one for _, one in statements]})
+        except ServiceError as error:
+            if error.code != "ValidationException":
+                raise
+            if len(statements) == 1:
+                return [WriteResult.INVALID]
+            # One statement that can't be read rejects the whole call before any is run: find it.
+            return [(await self._execute([one]))[0] for one in statements]
+        return [write_result(response) for response in answer["Responses"]]
+
     def _query(self, queue: str, due_before_ms: int | None) -> dict[str, Any]:
         condition, aliases, values = "#queue = :queue", {"#queue": names.QUEUE}, {":queue": attribute(queue)}
         if due_before_ms is not None:
@@ -126,7 +138,7 @@ def write_result(response: Mapping[str, Any]) -> WriteResult:
     if error is None:
         return WriteResult.APPLIED
     code = error.get("Code", "")
-    if code in ("ConditionalCheckFailed", "ConditionalCheckFailedException"):
+    if code in ("ConditionalCheckFailed", "ConditionalCheckFailedException", "DuplicateItem", "DuplicateItemException"):
         return WriteResult.REFUSED
     if code in TRANSIENT_AWS_CODES:
         return WriteResult.RETRY

@@ -20,6 +20,7 @@ STATE_ATTRIBUTES = (
     names.TTL,
     names.ERROR,
     names.STARTS,
+    names.FLOOR,
 )
 
 
@@ -36,6 +37,7 @@ def state_from(item: Item) -> State | None:
             digit=digit,
             settled=names.TTL in item or names.ERROR in item,
             starts=int(item[names.STARTS]["N"]) if names.STARTS in item else 0,
+            floor=int(item[names.FLOOR]["N"]) if names.FLOOR in item else 0,
         )
     except (KeyError, ValueError):
         return None
@@ -53,6 +55,8 @@ def unfinished_from(row: Item) -> Unfinished | None:
     return Unfinished(state=state, due_at=due_at) if state is not None else None
 
 
-def attribute(value: Value) -> dict[str, Any]:
+def attribute(value: Value | Mapping[str, str]) -> dict[str, Any]:
     """Return a value as DynamoDB's JSON has it."""
+    if isinstance(value, Mapping):
+        return {"M": {name: {"S": text} for name, text in value.items()}}
     return {"S": value} if isinstance(value, str) else {"N": str(value)}
