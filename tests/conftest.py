@@ -17,11 +17,11 @@ from dropslot.local.tables import ensure_stream, ensure_table
 
 _FIGURE: Final = "figure"
 
-#: Suites that run one after the other in one of two processes, with `make test`: these need both cores for themselves,
-#: or set up for seconds what all their tests then share.
+#: Suites that run one after the other in one process, with `make test`, since they set up for seconds what all their
+#: tests then share. Two lanes wait for servers most of the time, and leave both cores to the third.
 _LANES: Final = {
     "browser": "stack",
-    "chaos": "stack",
+    "chaos": "chaos",
     "e2e": "stack",
     "integration": "stack",
     "container": "container",

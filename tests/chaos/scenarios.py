@@ -86,8 +86,8 @@ class Leak:
 
 
 def leaking(folder: Path, *, consumer: str, requests: int, rate: float, seed: int) -> Leak:
-    """Hand requests in while the relay leaves out a share of all records."""
-    faults = Faults(skip=rate, seed=seed)
+    """Hand requests in while the relay leaves out a share of all records, and repeats and reorders as many."""
+    faults = Faults(skip=rate, duplicate=rate, reorder=rate, seed=seed)
     with running_rig(folder, consumer=consumer, relay_faults=faults, settings=_SHORT_GRACE) as rig:
         rig.client.send_all(ordinary(requests, seed))
         settle_seconds = rig.await_settled(_SETTLE_SECONDS)

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -18,16 +17,12 @@ from tests.e2e.pipeline import Pipeline, eventually
 _COMMAND: Final = re.compile(r"^ {4}(curl .*(?:\n {6,}.*)*)", re.MULTILINE)
 
 
-def test_the_demonstration_ends_well_and_names_its_consumer(pipeline: Pipeline, tmp_path: Path) -> None:
-    """Given no terminal, when the demonstration runs, beside another stack, then it exits 0 and says who ran it.
-
-    Where KCL can't be had, that is the Lambda consumer, and one line says why.
-    """
-    consumer = pipeline.stack.info.consumer
-    choices, without_jars = (["--require", KCL], {}) if consumer == KCL else ([], {"DROPSLOT_KCL_JARS": str(tmp_path)})
+@pytest.mark.parametrize("pipeline", [KCL], indirect=True)
+@pytest.mark.usefixtures("pipeline")
+def test_the_demonstration_ends_well_and_names_its_consumer() -> None:
+    """Given no terminal, when the demonstration runs, beside another stack, then it exits 0 and says who ran it."""
     demo = subprocess.run(
-        [sys.executable, "-m", "dropslot", "demo", *choices],
-        env={**os.environ, **without_jars},
+        [sys.executable, "-m", "dropslot", "demo", "--require", KCL],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -37,9 +32,7 @@ def test_the_demonstration_ends_well_and_names_its_consumer(pipeline: Pipeline, 
     )
 
     assert demo.returncode == 0, demo.stdout + demo.stderr
-    assert f"consumer: {consumer}" in demo.stdout.splitlines()
-    said = [line for line in demo.stdout.splitlines() if "KCL can't run here, so the Lambda consumer does" in line]
-    assert len(said) == (0 if consumer == KCL else 1)
+    assert f"consumer: {KCL}" in demo.stdout.splitlines()
     table = {
         cells[1].strip(): cells[2].strip().replace(",", "")
         for line in demo.stdout.splitlines()

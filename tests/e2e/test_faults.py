@@ -1,15 +1,10 @@
-"""The table out of reach, and a stream that skips: nothing accepted is lost, and only what is stored is accepted."""
+"""The table out of reach: nothing accepted is lost, and only what is stored is accepted."""
 
-import json
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from dropslot.core import names
-from dropslot.local.relay import state as relay_states
-from dropslot.local.relay.faults import Faults
 from tests.e2e.conftest import MakePipeline
 from tests.e2e.pipeline import Pipeline, eventually, item_id
 
@@ -48,47 +43,6 @@ def _assert_unavailable(answer: httpx.Response) -> None:
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["retry-after"] == "1"
     assert answer.json()["error"] == "unavailable"
-
-
-def test_the_sweep_brings_what_the_stream_skips(make_pipeline: MakePipeline) -> None:
-    """Given a stream that skips a fifth, repeats and reorders, when 60 requests come, then every one is settled."""
-    settings = {
-        "DROPSLOT_HANDLER_TIMEOUT_SECONDS": "1",
-        "DROPSLOT_SWEEP_GRACE_SECONDS": "2.5",
-    }
-    with make_pipeline(settings, faults=Faults(skip=0.2, duplicate=0.2, reorder=0.2, seed=3)) as pipeline:
-        feeds = pipeline.feeds()
-        quick = pipeline.submit_all("notes", [f"note {n}" for n in range(48)])
-        retried = pipeline.submit_all(
-            "tasks",
-            [json.dumps({"do": "flaky", "failures": 2, "n": n}) for n in range(12)],
-            content_type="application/json",
-        )
-
-        states = {**pipeline.settled("notes", quick, 90), **pipeline.settled("tasks", retried, 90)}
-
-        assert {state["status"] for state in states.values()} == {names.DONE}
-        assert max(state["attempt"] for state in states.values()) >= 1
-        counters = relay_states.read(Path(pipeline.stack.info.state) / "relay.json").counters
-        assert counters["skipped"] >= 10
-        assert counters["duplicated"] >= 10
-        assert counters["reordered"] >= 10
-        keys = [item_id("notes", one) for one in quick] + [item_id("tasks", one) for one in retried]
-        assert _outcomes(pipeline.table_changes(feeds)) == Counter(keys)
-
-
-def _outcomes(changes: list[dict[str, Any]]) -> Counter[str]:
-    """Count by item how often it was settled, as the table itself tells."""
-    settled = {names.DONE, names.FAILED}
-    return Counter(
-        change["dynamodb"]["Keys"]["id"]["S"]
-        for change in changes
-        if _status(change, "NewImage") in settled and _status(change, "OldImage") not in settled
-    )
-
-
-def _status(change: dict[str, Any], image: str) -> str:
-    return str(change["dynamodb"].get(image, {}).get("status", {}).get("S", ""))[:-2]
 
 
 def _consumer_log(pipeline: Pipeline) -> str:

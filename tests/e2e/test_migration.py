@@ -25,7 +25,7 @@ from tests.e2e.handlers import RUN_LOG
 from tests.e2e.lingering import LINGER
 from tests.e2e.pipeline import Pipeline, eventually, item_id
 
-REQUESTS: Final = 1000
+REQUESTS: Final = int(os.environ.get("MIGRATION_REQUESTS", "400"))
 #: Of each phase before and after; enough for every shard.
 FEW: Final = 40
 LEAST_SHARE: Final = 0.2
