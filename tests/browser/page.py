@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 
 #: How long a test waits for what usually takes a second; only a fault uses it up. Longer than a client takes to ask
 #: for what it watches.
 PATIENCE_SECONDS: Final = 90.0
 
 #: Notes each frame of a WebSocket with its time, and each outcome that a line of the page shows.
-_OBSERVER: Final = """
+OBSERVER: Final = """
 window.frames_ = [];
 window.shown_ = [];
 window.WebSocket = class extends WebSocket {
@@ -54,15 +54,25 @@ class Orders:
     def __init__(self, context: BrowserContext, origin: str, *, url: str, websocket_url: str | None) -> None:
         given = {"url": url} | ({"websocket": websocket_url} if websocket_url is not None else {})
         self._given = urlencode(given)
+        self._states = f"{url}/*/*"
         self._address = f"{origin}/?{self._given}"
         self.tab: Page = context.new_page()
         self.tab.set_default_timeout(PATIENCE_SECONDS * 1000)
-        self.tab.add_init_script(_OBSERVER)
+        self.tab.add_init_script(OBSERVER)
+        self._devtools = context.new_cdp_session(self.tab)
         self.load()
 
     def load(self) -> None:
         """Load the page, or load it again."""
         self.tab.goto(self._address)
+
+    def stop_asking(self) -> None:
+        """Let nothing that the page asks from now on reach the API: only a frame can tell it anything then."""
+        block(self._devtools, self._states)
+
+    def go_on_asking(self) -> None:
+        """Let the page ask again."""
+        block(self._devtools)
 
     def order(self, dish: str) -> str:
         """Order by the form; return the order's key."""
@@ -85,10 +95,17 @@ class Orders:
 
     def await_watched(self, key: str, times: int = 1) -> None:
         """Wait until the server has confirmed so many watches of an order since the page was loaded."""
-        script = """([key, times]) =>
-            frames_.filter(([, { id, status }]) => id === key && /pending|waiting/.test(status)).length >= times
+        self._await_frames(key, "pending|waiting", times)
+
+    def await_told(self, key: str, status: str) -> None:
+        """Wait for a frame that tells this of a request."""
+        self._await_frames(key, status, 1)
+
+    def _await_frames(self, key: str, statuses: str, times: int) -> None:
+        script = """([key, statuses, times]) =>
+            frames_.filter(([, { id, status }]) => id === key && RegExp(statuses).test(status)).length >= times
         """
-        self.tab.wait_for_function(script, arg=[key, times])
+        self.tab.wait_for_function(script, arg=[key, statuses, times])
 
     def frames(self, key: str) -> list[Frame]:
         """Return the frames about an order since the page was loaded."""
@@ -104,14 +121,22 @@ class Orders:
         script = """async ([id, parameters, options]) => {
             const { Client } = await import("./client.js");
             const { url, websocket } = Object.fromEntries(new URLSearchParams(parameters));
-            window.told_ = new Client({ url, websocketUrl: websocket, ...options }).outcome("orders", id);
+            window.told_ = null;
+            const client = new Client({ url, websocketUrl: websocket, ...options });
+            client.outcome("orders", id).then((told) => { window.told_ = told; });
         }"""
-        self.tab.evaluate(f"async (given) => void (await ({script})(given))", [request_id, self._given, options])
+        self.tab.evaluate(script, [request_id, self._given, options])
 
     def told(self) -> Mapping[str, Any]:
         """Return what the client of `wait_for` was told, once it was."""
-        told: Mapping[str, Any] = self.tab.evaluate("() => told_")
+        told: Mapping[str, Any] = self.tab.wait_for_function("() => told_").json_value()
         return told
+
+
+def block(devtools: CDPSession, *patterns: str) -> None:
+    """Let no call to such URLs leave a tab, or with none all of them again. Nothing of it runs in the test."""
+    devtools.send("Network.enable")
+    devtools.send("Network.setBlockedURLs", {"urls": list(patterns)})
 
 
 def new_name(prefix: str) -> str:

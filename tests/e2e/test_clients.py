@@ -19,13 +19,15 @@ from dropslot_client import Client, RefusedError, State
 from tests.browser.chromium import running_chromium, serving_page
 from tests.browser.handlers import GONE, HELD
 from tests.browser.kitchen import TYPE, Kitchen
-from tests.browser.page import new_name
+from tests.browser.page import OBSERVER, block, new_name
 from tests.browser.signing import make_clients, signer
 from tests.contract.http.population import Population
 from tests.e2e.conftest import ROOT
 from tests.e2e.pipeline import eventually
 
 PATIENCE_SECONDS: Final = 90.0
+#: An API that never answers: a client of it can only be told by its socket.
+NOWHERE: Final = "http://127.0.0.1:1"
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +61,15 @@ MakeClient = Callable[..., Client]
 
 @pytest.fixture
 def make_client(kitchen: Kitchen, population: Population) -> MakeClient:
-    """Make a client of a caller; `websocket_url` is the stack's, another or none."""
+    """Make a client of a caller; `url` and `websocket_url` are the stack's, others or, for the latter, none."""
 
     def make(
         session: RoleSession = population.mine,
+        url: str = kitchen.stack.info.url,
         websocket_url: str | None = kitchen.stack.info.websocket_url,
         **options: Any,
     ) -> Client:
-        return Client(kitchen.stack.info.url, websocket_url=websocket_url, authorize=signer(session), **options)
+        return Client(url, websocket_url=websocket_url, authorize=signer(session), **options)
 
     return make
 
@@ -84,10 +87,10 @@ def test_an_order_is_sent_watched_and_its_outcome_told(make_client: MakeClient, 
 
     async def order() -> None:
         dish, key = new_name(HELD), new_name("key-")
-        async with make_client() as client:
+        async with make_client() as client, make_client(url=NOWHERE) as watcher:
             state = await client.submit(TYPE, _body(dish), key=key)
             assert state == State(id=key, status="pending")
-            outcome = asyncio.create_task(client.outcome(TYPE, key))
+            outcome = asyncio.create_task(watcher.outcome(TYPE, key))
             await _watched(kitchen, key)
             kitchen.open_gate(dish)
             assert await outcome == State(id=key, status="done", result={"made": dish})
@@ -99,15 +102,16 @@ def test_an_order_is_sent_watched_and_its_outcome_told(make_client: MakeClient, 
 
 
 def test_an_outcome_from_before_the_watch_is_told(make_client: MakeClient) -> None:
-    """Given a settled request, then watching it, and sending it again, tells its outcome."""
+    """Given a settled request, then asking for it, watching it, and sending it again each tells its outcome."""
 
     async def order() -> None:
         key, body = new_name("key-"), _body("funghi")
         async with make_client() as client:
             await client.submit(TYPE, body, key=key)
             first = await client.outcome(TYPE, key)
-        async with make_client() as client:
+        async with make_client(websocket_url=None) as client, make_client(url=NOWHERE) as watcher:
             assert await client.outcome(TYPE, key) == first
+            assert await watcher.outcome(TYPE, key) == first
             assert await client.submit(TYPE, body, key=key) == first
 
     _run(order())
@@ -132,15 +136,24 @@ def test_a_page_signs_its_calls_and_its_connection(kitchen: Kitchen, population:
     dish, key = new_name(HELD), new_name("key-")
     callers, info = {"mine": population.mine, "theirs": population.theirs}, kitchen.stack.info
     with running_chromium() as browser, closing(browser.new_page()) as tab:
+        tab.set_default_timeout(PATIENCE_SECONDS * 1000)
+        tab.add_init_script(OBSERVER)
         tab.goto(f"{origin}/client.js")
         make_clients(tab, callers, url=info.url, websocket_url=info.websocket_url)
         tab.evaluate("([body, key]) => mine.submit('orders', body, key)", [_body(dish).decode(), key])
         unknown = tab.evaluate("(id) => theirs.outcome('orders', id)", key)
         assert unknown == {"id": key, "type": TYPE, "status": "unknown"}
-        tab.evaluate("(id) => void (window.told = mine.outcome('orders', id))", key)
+        # From here on, only frames can tell anything.
+        block(tab.context.new_cdp_session(tab), f"{info.url}/*/*")
+        tab.evaluate("(id) => void theirs.outcome('orders', id)", key)
+        tab.wait_for_function(
+            "(id) => frames_.some(([, { id: of, status }]) => of === id && status === 'unknown')", arg=key
+        )
+        tab.evaluate("(id) => void mine.outcome('orders', id).then((outcome) => { window.told_ = outcome; })", key)
         eventually(lambda: kitchen.watches(key) == 1)
         kitchen.open_gate(dish)
-        assert tab.evaluate("() => told") == {"id": key, "type": TYPE, "status": "done", "result": {"made": dish}}
+        told = tab.wait_for_function("() => window.told_").json_value()
+        assert told == {"id": key, "type": TYPE, "status": "done", "result": {"made": dish}}
 
 
 def test_more_ids_than_one_message_takes_are_watched(make_client: MakeClient, caplog: pytest.LogCaptureFixture) -> None:
@@ -160,9 +173,9 @@ def test_a_cut_connection_comes_back_and_watches_again(make_client: MakeClient, 
 
     async def order() -> None:
         dish, key = new_name(HELD), new_name("key-")
-        async with make_client() as client:
+        async with make_client() as client, make_client(url=NOWHERE) as watcher:
             await client.submit(TYPE, _body(dish), key=key)
-            outcome = asyncio.create_task(client.outcome(TYPE, key))
+            outcome = asyncio.create_task(watcher.outcome(TYPE, key))
             await _watched(kitchen, key)
             await asyncio.to_thread(kitchen.cut_connections)
             await _watched(kitchen, key, times=2)
@@ -177,10 +190,10 @@ def test_a_connection_that_is_good_for_nothing_is_replaced(make_client: MakeClie
 
     async def order() -> None:
         dish, outcomes = new_name(HELD), []
-        async with make_client() as client:
+        async with make_client() as client, make_client(url=NOWHERE) as watcher:
             for key in (new_name("key-"), new_name("key-")):
                 await client.submit(TYPE, _body(dish), key=key)
-                outcomes.append(asyncio.create_task(client.outcome(TYPE, key)))
+                outcomes.append(asyncio.create_task(watcher.outcome(TYPE, key)))
                 await _watched(kitchen, key)
                 await asyncio.to_thread(kitchen.forget_connections)
             kitchen.open_gate(dish)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -10,14 +11,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
+import msgspec
 import pytest
 from botocore.credentials import Credentials
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from dropslot.core import names
 from dropslot.core.errors import ConfigurationError
-from dropslot.local.clients import dynamodb_client
+from dropslot.local.clients import dynamodb_client, kinesis_client
 from dropslot.local.gateway.callers import RoleSession
 from dropslot.local.mapping.options import NOTIFY_OPTIONS
 from dropslot.local.options import LAMBDA, StackOptions
@@ -28,6 +31,7 @@ from tests.e2e.conftest import HERE, MAPPING, ROOT, SETTINGS, skip_or_fail
 from tests.e2e.handlers import RUN_LOG, largest_result
 from tests.e2e.pipeline import PATIENCE_SECONDS, eventually
 from tests.integration.local.sockets import deaf_client, management, presigned
+from tests.integration.local.streams import all_records
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -36,6 +40,8 @@ TYPE: Final = "tasks"
 #: Longer than any test: what waits for so long is waiting until the test says otherwise.
 HOUR_SECONDS: Final = 3600
 SAMPLES: Final = 20
+#: Origin of the pages that may call.
+PAGE: Final = "https://shop.example"
 POPULATION: Final = Population()
 
 
@@ -67,15 +73,16 @@ class Caller:
         client: ClientConnection = connect(self.socket_url, proxy=None)
         return client
 
-    def task(self, do: str, **body: Any) -> str:
-        """Hand in a task of handlers.py; return its id."""
-        answer = self.http.post(f"/{TYPE}", json={"do": do, **body})
+    def task(self, do: str, *, key: str | None = None, **body: Any) -> str:
+        """Hand in a task of handlers.py, under a key of ours or one that is made for it; return its id."""
+        headers = {"Idempotency-Key": key} if key is not None else {}
+        answer = self.http.post(f"/{TYPE}", json={"do": do, **body}, headers=headers)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 
-    def waiting(self) -> str:
+    def waiting(self, key: str | None = None) -> str:
         """Hand in a request and wait until it waits for its second run; return its id."""
-        request_id = self.task("retry_later", times=1, seconds=HOUR_SECONDS)
+        request_id = self.task("retry_later", key=key, times=1, seconds=HOUR_SECONDS)
         self.becomes(request_id, names.WAITING)
         return request_id
 
@@ -91,6 +98,29 @@ class Caller:
         """Write the outcome of a waiting request, as a consumer does."""
         ttl = int(time.time()) + HOUR_SECONDS
         self._write(request_id, f'SET "status" = \'done-0\' SET "ttl" = {ttl} REMOVE "queue"')
+
+    def fail(self, request_id: str, why: str) -> None:
+        """Write the failure of a waiting request, as a consumer does."""
+        failed = """SET "status" = 'failed-0' SET "queue" = 'failed-0'"""
+        self._write(request_id, f"{failed} SET \"error\" = '{why}'")
+
+    def repeat_failure(self, request_id: str) -> None:
+        """Put the record of a request's failure into the stream again, as the stream may, once it is there."""
+        item_id = f"{self.session.role_id}#{TYPE}#{request_id}"
+        with closing(kinesis_client(self.stack.info.kinesis_endpoint)) as kinesis:
+
+            def failures() -> list[dict[str, Any]]:
+                return [each for each in all_records(kinesis, self.stack.info.stream) if _fails(each, item_id)]
+
+            eventually(lambda: bool(failures()))
+            (failure,) = failures()
+            payload = msgspec.json.encode(failure["record"])
+            kinesis.put_record(StreamName=self.stack.info.stream, Data=payload, PartitionKey=failure["key"])
+
+    def delete(self, request_id: str) -> None:
+        """Delete a request, as an operator does."""
+        key = {"id": {"S": f"{self.session.role_id}#{TYPE}#{request_id}"}}
+        self.dynamodb.delete_item(TableName=self.stack.info.table, Key=key)
 
     def redrive(self, request_id: str) -> None:
         """Put a failed request in again, as an operator does."""
@@ -133,6 +163,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         mapping=MAPPING,
         consumer_env={**SETTINGS, RUN_LOG: str(folder / "runs"), "PYTHONPATH": str(ROOT)},
         auth="iam",
+        cors_origin=PAGE,
         callers=POPULATION.write(folder),
         feedback=True,
         notify=replace(NOTIFY_OPTIONS, poll_seconds=MAPPING.poll_seconds),
@@ -276,6 +307,51 @@ def test_what_an_operator_redrives_can_be_watched_again(me: Caller) -> None:
     assert frame["result"] == {"attempt": 1}
 
 
+def test_an_outcome_from_before_a_redrive_does_not_end_a_watch(me: Caller) -> None:
+    """Given a failed request that is redriven and then watched, when its failure comes again, then nobody hears of it.
+
+    Its next outcome is told all the same.
+    """
+    request_id, marker = me.task("retry_later", times=2, seconds=HOUR_SECONDS), me.waiting()
+    me.becomes(request_id, names.WAITING)
+    me.fail(request_id, "closed")
+    me.redrive(request_id)
+    me.becomes(request_id, names.WAITING)
+    with me.connect() as client:
+        assert [frame["status"] for frame in watch(client, request_id, marker)] == [names.WAITING] * 2
+        me.repeat_failure(request_id)
+        # Pushed later by the same way: the failure would have been heard first.
+        me.finish(marker)
+        assert heard(client)["id"] == marker
+        me.finish(request_id)
+        assert heard(client) == {"id": request_id, "type": TYPE, "status": names.DONE}
+
+
+def test_an_outcome_of_a_deleted_request_does_not_end_the_watch_of_the_next(me: Caller) -> None:
+    """Given a key that is used again after its request was deleted, then the former one's failure ends no watch."""
+    key, marker = f"again-{secrets.token_hex(4)}", me.waiting()
+    me.waiting(key)
+    me.fail(key, "closed")
+    me.delete(key)
+    me.waiting(key)
+    with me.connect() as client:
+        assert [frame["status"] for frame in watch(client, key, marker)] == [names.WAITING] * 2
+        me.repeat_failure(key)
+        me.finish(marker)
+        assert heard(client)["id"] == marker
+        me.finish(key)
+        assert heard(client) == {"id": key, "type": TYPE, "status": names.DONE}
+
+
+def test_a_page_of_another_origin_cannot_connect(me: Caller) -> None:
+    """Given a signed handshake of a page, then it is refused unless its origin is the one whose pages may call."""
+    with pytest.raises(InvalidStatus) as refused:
+        connect(me.socket_url, proxy=None, origin=Origin("https://evil.example"))
+    assert refused.value.response.status_code == 403
+    with connect(me.socket_url, proxy=None, origin=Origin(PAGE)) as client:
+        assert watch(client, "never-sent")[0]["status"] == "unknown"
+
+
 def test_a_watcher_that_does_not_read_holds_nobody(me: Caller, pusher: Any) -> None:
     """Given a watcher whose buffers are full, when its request is done, then another watcher hears of it at once."""
     request_id = me.waiting()
@@ -310,6 +386,12 @@ def test_how_long_a_push_takes(me: Caller, tell: Callable[[object], None]) -> No
         f"({SAMPLES} outcomes, max {max(took) * 1000:.0f} ms; the stream is read each {MAPPING.poll_seconds:g} s)"
     )
     assert statistics.median(took) < 2.0
+
+
+def _fails(entry: dict[str, Any], item_id: str) -> bool:
+    change = entry["record"]["dynamodb"]
+    status = str(change.get("NewImage", {}).get("status", {}).get("S"))
+    return change["Keys"]["id"]["S"] == item_id and status.startswith(names.FAILED)
 
 
 def _watchers(me: Caller, request_id: str) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from dropslot.core import names
+from dropslot.core.turn import Turn
 
 # Attributes of table `connections`, beside `names.ID` (its partition key) and `names.TTL`.
 #: Sort key: which connection watches, or is there.
@@ -33,12 +34,14 @@ class Standing(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     Args:
         id: key of the item.
+        turn: which time of it this is.
         status: one of pending, waiting, failed, done.
         error: why it failed; "" without one.
         result: what its handler returned, as JSON; "" without one.
     """
 
     id: str
+    turn: Turn
     status: str
     error: str = ""
     result: str = ""

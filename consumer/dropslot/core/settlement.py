@@ -7,6 +7,7 @@ import msgspec
 from dropslot.core import names
 from dropslot.core.feedback import Standing
 from dropslot.core.item import split_status
+from dropslot.core.turn import Turn
 
 
 class _S(msgspec.Struct, gc=False):
@@ -26,6 +27,7 @@ class _NewImage(msgspec.Struct, gc=False):
     id: _S
     status: _S
     accepted_at: _N
+    attempt: _N
     error: _S | None = None
     result: _S | None = None
 
@@ -54,6 +56,7 @@ def settlement(data: bytes, table: str) -> Standing | None:
         record = _decode(data)
         old, new = record.dynamodb.old_image, record.dynamodb.new_image
         before, after = split_status(old.status.S)[0], split_status(new.status.S)[0]
+        turn = Turn(accepted_at=int(new.accepted_at.N), attempt=int(new.attempt.N))
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
         return None
     if record.table_name != table or record.event_name != "MODIFY" or before not in _UNSETTLED:
@@ -62,6 +65,7 @@ def settlement(data: bytes, table: str) -> Standing | None:
         return None
     return Standing(
         id=new.id.S,
+        turn=turn,
         status=after,
         error=new.error.S if new.error is not None else "",
         result=new.result.S if new.result is not None else "",

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Protocol
 
 from dropslot.core.feedback import Standing
+from dropslot.core.turn import Turn
 
 
 class Refusal(Enum):
@@ -54,19 +55,22 @@ class Watches(Protocol):
         """
         ...
 
-    async def register(self, connection: str, ids: Sequence[str]) -> None:
-        """Watch requests; what is watched already stays so.
+    async def register(self, connection: str, turns: Mapping[str, Turn]) -> None:
+        """Watch requests; what is watched already is watched from the new turn on.
 
         Once it returns, `watchers` of each of them returns this connection.
 
         Args:
             connection: its id.
-            ids: keys of items, each once.
+            turns: by the keys of items, the turn in which each was seen unsettled: an earlier one's outcome is no news.
         """
         ...
 
-    async def watchers(self, item_id: str) -> Sequence[str]:
-        """Return the connections that watch a request, strongly consistent, whether they are still there or not."""
+    async def watchers(self, item_id: str) -> Mapping[str, Turn]:
+        """Return the connections that watch a request, whether they are still there or not, and each one's first turn.
+
+        Strongly consistent.
+        """
         ...
 
     async def forget(self, watches: Sequence[tuple[str, str]]) -> None:

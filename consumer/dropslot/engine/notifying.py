@@ -4,13 +4,14 @@ A push is a convenience: a client that got none asks. So nothing here is worth h
 nobody can say who watches is a record to be delivered again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from logging import getLogger
 from typing import Final
 
 from dropslot.core.errors import TransientError
 from dropslot.core.feedback import Standing, split_id, standing_frame
 from dropslot.core.settlement import settlement
+from dropslot.core.turn import Turn
 from dropslot.engine.crowd import each
 from dropslot.engine.feedback_ports import Pusher, Watches
 from dropslot.engine.ports import Counters
@@ -18,6 +19,9 @@ from dropslot.engine.pushing import push_all
 from dropslot.engine.stream_record import StreamRecord
 
 _log: Final = getLogger(__name__)
+
+#: Counts who wasn't told, since what came was from before the watch.
+STALE: Final = "push_stale"
 
 LOOKUPS_AT_ONCE: Final = 16
 #: Of all in a batch together.
@@ -47,8 +51,9 @@ class Notifier:
             The records whose watchers couldn't be looked up, in their order: nobody was told of them.
         """
         settlements = [(record, settlement(record.data, self._table)) for record in records]
-        standings = {standing.id: standing for _, standing in settlements if standing is not None}
-        watchers = await self._look_up(list(standings))
+        standings = _latest(standing for _, standing in settlements if standing is not None)
+        found = await self._look_up(list(standings))
+        watchers = {one: self._who_waits_for(standings[one].turn, them) for one, them in found.items()}
         # Before they are told: a client that watches again at once, since somebody redrove its request, must not lose
         # that watch.
         await self._forget([(one, connection) for one, them in watchers.items() for connection in them])
@@ -59,10 +64,17 @@ class Notifier:
             for connection in them
         ]
         await push_all(self._pusher, frames, self._counters)
-        return [record for record, standing in settlements if standing is not None and standing.id not in watchers]
+        return [record for record, standing in settlements if standing is not None and standing.id not in found]
 
-    async def _look_up(self, ids: Sequence[str]) -> dict[str, Sequence[str]]:
-        watchers: dict[str, Sequence[str]] = {}
+    def _who_waits_for(self, turn: Turn, them: Mapping[str, Turn]) -> Sequence[str]:
+        waiting = [connection for connection, first in them.items() if first <= turn]
+        if len(waiting) < len(them):
+            # The stream repeats, and may be late: an outcome from before a watch doesn't end it.
+            self._counters.add(STALE, len(them) - len(waiting))
+        return waiting
+
+    async def _look_up(self, ids: Sequence[str]) -> dict[str, Mapping[str, Turn]]:
+        watchers: dict[str, Mapping[str, Turn]] = {}
 
         async def look_up(item_id: str) -> None:
             try:
@@ -80,6 +92,14 @@ class Notifier:
         except TransientError as error:
             # They go by their age; at worst somebody is told twice.
             _log.warning("watches_left", extra={"error": str(error)})
+
+
+def _latest(standings: Iterable[Standing]) -> dict[str, Standing]:
+    latest: dict[str, Standing] = {}
+    for standing in standings:
+        if standing.id not in latest or latest[standing.id].turn < standing.turn:
+            latest[standing.id] = standing
+    return latest
 
 
 def _frame(standing: Standing) -> bytes | None:

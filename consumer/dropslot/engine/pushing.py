@@ -1,5 +1,6 @@
 """Many frames to many connections: nobody waits for a slow one for long."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,11 +16,17 @@ PUSHES_SECONDS: Final = 10.0
 #: Counts what the limit dropped.
 DROPPED: Final = "push_dropped"
 
+#: What a connection won't get better from within seconds.
+_HOPELESS: Final = frozenset((Delivery.GONE, Delivery.SLOW))
+
 
 async def push_all(
     pusher: Pusher, frames: Sequence[tuple[str, bytes]], counters: Counters, *, seconds: float = PUSHES_SECONDS
 ) -> frozenset[str]:
-    """Push frames, and count what became of them. Who is gone or slow once isn't asked again: others wait.
+    """Push frames, and count what became of them.
+
+    The first frame of each connection goes before the others of all. Who is gone or slow by it isn't asked again:
+    others wait.
 
     Args:
         pusher: sends them.
@@ -30,17 +37,35 @@ async def push_all(
     Returns:
         The connections that are gone.
     """
+    tried: dict[str, asyncio.Event] = {}
     hopeless: dict[str, Delivery] = {}
     pushed = 0
 
     async def push(frame: tuple[str, bytes]) -> None:
         nonlocal pushed
-        delivery = hopeless.get(frame[0]) or await pusher.push(*frame)
+        connection = frame[0]
+        if connection in tried:
+            await tried[connection].wait()
+        else:
+            tried[connection] = asyncio.Event()
+        delivery = hopeless.get(connection) or await pusher.push(*frame)
         pushed += 1
         counters.add(delivery.value)
-        if delivery in {Delivery.GONE, Delivery.SLOW}:
-            hopeless[frame[0]] = delivery
+        if delivery in _HOPELESS:
+            hopeless[connection] = delivery
+        tried[connection].set()
 
-    if not await each(frames, push, at_once=PUSHES_AT_ONCE, seconds=seconds):
+    if not await each(_firsts_first(frames), push, at_once=PUSHES_AT_ONCE, seconds=seconds):
         counters.add(DROPPED, len(frames) - pushed)
     return frozenset(connection for connection, delivery in hopeless.items() if delivery is Delivery.GONE)
+
+
+def _firsts_first(frames: Sequence[tuple[str, bytes]]) -> Sequence[tuple[str, bytes]]:
+    firsts: dict[str, tuple[str, bytes]] = {}
+    others: list[tuple[str, bytes]] = []
+    for frame in frames:
+        if frame[0] in firsts:
+            others.append(frame)
+        else:
+            firsts[frame[0]] = frame
+    return [*firsts.values(), *others]

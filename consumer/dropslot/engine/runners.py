@@ -51,7 +51,7 @@ class ThreadRunner:
     """Calls the handler in daemon threads, started as needed and kept.
 
     A thread can't be stopped: one that passes the limit is given up and counted, and another takes its place. When
-    its handler returns after all, the thread ends.
+    its handler returns after all, the thread ends. So does one whose call was cancelled, which isn't counted.
     """
 
     def __init__(self, function: Callable[[Request], Any], *, limit_seconds: float) -> None:
@@ -71,11 +71,15 @@ class ThreadRunner:
             self._threads += 1
             threading.Thread(target=self._work, name="dropslot-handler", daemon=True).start()
         self._calls.put(call)
-        await asyncio.wait((call.ending,), timeout=self._limit_seconds)
-        self._busy -= 1
-        if not call.give_up():
+        try:
+            await asyncio.wait((call.ending,), timeout=self._limit_seconds)
+        finally:
+            # Also when whoever waits is cancelled: its thread is as little to be counted on as one past the limit.
+            self._busy -= 1
+            given_up = call.give_up()
+            self._threads -= given_up
+        if not given_up:
             return await call.ending
-        self._threads -= 1
         self.lost += 1
         call.ending.add_done_callback(self._found)
         return TimedOut(self._limit_seconds, call.ending)

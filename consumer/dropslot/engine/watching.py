@@ -1,15 +1,16 @@
 """Answers clients that want to watch requests: how each stands now, and a note of who is to be told later.
 
-The note comes first: an outcome that is written between note and look is seen by the look, told by the stream, or
-both, but never missed.
+A first look finds what is unsettled, and in which turn: the note says so, lest the stream tell an outcome from before.
+A second look follows the note: an outcome that is written before it is in the answer, one after it is told by the
+stream, and none is missed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from logging import getLogger
 from typing import Final
 
 from dropslot.core.errors import TransientError
-from dropslot.core.feedback import CONNECTION_MAX_WATCHES, Fault, fault_frame, standing_frame
+from dropslot.core.feedback import CONNECTION_MAX_WATCHES, Fault, Standing, fault_frame, standing_frame
 from dropslot.core.names import item_id
 from dropslot.core.watch import parse_watch
 from dropslot.engine.feedback_ports import Pusher, Refusal, Standings, Watches
@@ -65,18 +66,25 @@ class Watching:
             await self.refuse(connection, _REFUSALS[caller])
             return
         keys = {public_id: item_id(caller, watch.type, public_id) for public_id in watch.possible_ids}
-        await self._watches.register(connection, list(keys.values()))
-        standings = await self._standings.read(list(keys.values()))
-        pending = [key for key in keys.values() if key in standings and not standings[key].settled]
-        # Before the answer: a client that watches again because of it must not lose that watch.
-        await self._forget(connection, [key for key in keys.values() if key not in pending])
+        standings = await self._note(connection, await self._standings.read(list(keys.values())))
         frames = [
             (connection, standing_frame(watch.type, public_id, standings.get(keys.get(public_id, ""))))
             for public_id in watch.ids
         ]
         self._counters.add(WATCHED, len(frames))
         if await push_all(self._pusher, frames, self._counters):
-            await self._forget(connection, pending)
+            await self._forget(connection, [key for key, standing in standings.items() if not standing.settled])
+
+    async def _note(self, connection: str, seen: Mapping[str, Standing]) -> Mapping[str, Standing]:
+        """Note who waits for what was seen unsettled; return how all stand once that is done."""
+        turns = {key: standing.turn for key, standing in seen.items() if not standing.settled}
+        if not turns:
+            return seen
+        await self._watches.register(connection, turns)
+        now = await self._standings.read(list(turns))
+        # Before the answer: a client that watches again because of it must not lose that watch.
+        await self._forget(connection, [key for key in turns if key not in now or now[key].settled])
+        return {key: standing for key, standing in seen.items() if standing.settled} | dict(now)
 
     async def refuse(self, connection: str, fault: Fault) -> None:
         """Say what is wrong with a message."""

@@ -29,7 +29,7 @@ class StackOptions:
         config: the API's configuration file; None takes `dropslot.toml` of the current folder, if there is one.
         auth: what the API and the WebSocket API ask of callers: ``none``, ``iam`` or ``api_key``.
         callers: TOML file with those who may call then (`Callers.load`); None for nobody.
-        cors_origin: origin of the pages that may call the API, "" for none.
+        cors_origin: origin of the pages that may call the API, and connect for feedback; "" for none.
         port: loopback port of the API; None takes a free one.
         ready_file: file that is written once all is up, and removed at the end.
         consumer: what runs requests, `KCL` or `LAMBDA`.

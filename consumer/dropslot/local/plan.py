@@ -151,6 +151,7 @@ class StackPlan:
             *("--functions", str(find_functions(Path.cwd()))),
             *("--region", self.options.region),
             *self._auth_arguments(),
+            *("--cors-origin", self.options.cors_origin),
             *("--options", msgspec.json.encode(self.options.socket).decode()),
         )
 
@@ -167,6 +168,7 @@ class StackPlan:
             *("--region", self.options.region),
             *("--state", str(self.relay_state)),
             *("--expire-every-seconds", str(self.options.expire_every_seconds)),
+            *(("--connections", self.options.connections) if self.options.feedback else ()),
             *self.options.faults.arguments(),
         )
 

@@ -64,7 +64,7 @@ def ensure_table(client: "DynamoDBClient", table: str) -> str:
 def ensure_connections(client: "DynamoDBClient", table: str) -> None:
     """Create the table of connections and what they watch unless it is there, and wait until it can be used.
 
-    Arguments and errors as of `ensure_table`. Nothing expires here: it matters where rows pile up for years.
+    Arguments and errors as of `ensure_table`.
     """
     with contextlib.suppress(client.exceptions.ResourceInUseException):
         client.create_table(

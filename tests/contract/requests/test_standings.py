@@ -11,10 +11,11 @@ from dropslot.adapters.wire.connections import Connections
 from dropslot.adapters.wire.signature import Credentials
 from dropslot.core.errors import TransientError
 from dropslot.core.feedback import Standing
+from dropslot.core.turn import Turn
 from dropslot.engine.feedback_ports import Standings
 from tests.contract.calls import OneCallAConnection
 from tests.contract.requests.conftest import REGION, RealTable
-from tests.unit.core.images import Image, image
+from tests.unit.core.images import ACCEPTED_AT_MS, Image, image
 from tests.unit.engine.doubles import asynchronous
 
 Side = tuple[Standings, Callable[[Image], None]]
@@ -40,17 +41,18 @@ def side(request: pytest.FixtureRequest) -> Iterator[Side]:
 
 @asynchronous
 async def test_each_shows_its_status_with_error_and_result(side: Side) -> None:
-    """Given requests in each status, then error and result come along, and what isn't there is left out."""
+    """Given requests in each status, then turn, error and result come along, and what isn't there is left out."""
     standings, put = side
     put(image("c#orders#a"))
-    put(image("c#orders#b", status="waiting-0", last_error="later"))
+    put(image("c#orders#b", status="waiting-0", last_error="later", accepted_at=7, attempt=3))
     put(image("c#orders#c", status="failed-f", error="no"))
     put(image("c#orders#d", status="done-1", ttl=5, result='{"ticket":1}'))
+    first = Turn(accepted_at=ACCEPTED_AT_MS, attempt=0)
     assert await standings.read([f"c#orders#{one}" for one in "abcdea"]) == {
-        "c#orders#a": Standing(id="c#orders#a", status="pending"),
-        "c#orders#b": Standing(id="c#orders#b", status="waiting"),
-        "c#orders#c": Standing(id="c#orders#c", status="failed", error="no"),
-        "c#orders#d": Standing(id="c#orders#d", status="done", result='{"ticket":1}'),
+        "c#orders#a": Standing(id="c#orders#a", turn=first, status="pending"),
+        "c#orders#b": Standing(id="c#orders#b", turn=Turn(accepted_at=7, attempt=3), status="waiting"),
+        "c#orders#c": Standing(id="c#orders#c", turn=first, status="failed", error="no"),
+        "c#orders#d": Standing(id="c#orders#d", turn=first, status="done", result='{"ticket":1}'),
     }
 
 

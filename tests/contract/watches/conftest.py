@@ -41,6 +41,10 @@ class RealTable:
         pages = self._client.get_paginator("scan").paginate(TableName=self.name)
         return [item for page in pages for item in page["Items"]]
 
+    def put(self, row: dict[str, Any]) -> None:
+        """Write a row as it is, in DynamoDB's JSON."""
+        self._client.put_item(TableName=self.name, Item=row)
+
     def empty(self) -> None:
         """Delete all rows."""
         for row in self.rows():

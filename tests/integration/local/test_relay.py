@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dropslot.core.feedback import CONNECTION
 from dropslot.local.clients import dynamodb_client, kinesis_client
 from dropslot.local.relay.faults import Faults
 from dropslot.local.relay.record import partition_key
 from dropslot.local.relay.state import RelayState, read
+from dropslot.local.tables import ensure_connections
 from tests.conftest import FreshTable
 from tests.integration.local.streams import all_records
 
@@ -118,6 +120,26 @@ def test_expired_items_are_deleted_and_the_deletion_says_so(pipe: Pipe) -> None:
     assert removals == {"expired": service, "deleted": None}
     assert "Item" in pipe.dynamodb.get_item(TableName=pipe.table.name, Key={"id": {"S": "kept"}})
     assert pipe.state().counters["expired"] == 1
+
+
+def test_expired_rows_of_connections_are_deleted(pipe: Pipe) -> None:
+    """Given expired and other rows of one partition, the expired go, and the stream hears nothing of it."""
+    name = f"{pipe.table.name}-connections"
+    ensure_connections(pipe.dynamodb, name)
+    now = int(time.time())
+    for connection, ttl in (("old=", now - 5), ("new=", now + 3600)):
+        row = {"id": {"S": "c#orders#a"}, CONNECTION: {"S": connection}, "ttl": {"N": str(ttl)}}
+        pipe.dynamodb.put_item(TableName=name, Item=row)
+
+    def left() -> list[str]:
+        return [row[CONNECTION]["S"] for row in pipe.dynamodb.scan(TableName=name)["Items"]]
+
+    with pipe.relay("--expire-every-seconds", "0.1", "--connections", name):
+        _eventually(lambda: left() == ["new="])
+        pipe.put("kept")
+        _eventually(lambda: pipe.state().counters["relayed"] == 1)
+    assert len(pipe.records()) == 1
+    pipe.dynamodb.delete_table(TableName=name)
 
 
 def test_faults_hit_the_records_that_the_seed_says(pipe: Pipe) -> None:

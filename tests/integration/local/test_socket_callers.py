@@ -84,7 +84,7 @@ def test_so_does_a_presigned_url(signed: SocketApi) -> None:
 
 def test_who_is_not_known_is_not_let_in(signed: SocketApi) -> None:
     """Given handshakes with no signature, another secret, another key or another region, then all get 403."""
-    before = len(signed.notes())
+    before = len(signed.events("CONNECT"))
     wrong, stranger = Credentials("ASIASHOP", "another"), Credentials("ASIANOBODY", "s3cret")
 
     assert refusal(signed) == 403
@@ -93,7 +93,7 @@ def test_who_is_not_known_is_not_let_in(signed: SocketApi) -> None:
         assert refusal(signed, query(signed, credentials)) == 403
     assert refusal(signed, additional_headers=headers(signed, region="eu-west-1")) == 403
     assert refusal(signed, query(signed).replace("color=red", "color=blue")) == 403
-    assert len(signed.notes()) == before
+    assert len(signed.events("CONNECT")) == before
 
 
 def test_an_api_key_names_its_caller(folder: Path, tmp_path: Path) -> None:

@@ -15,14 +15,16 @@ from dropslot.core.feedback import (
     split_id,
     standing_frame,
 )
+from dropslot.core.turn import Turn
 
 #: API Gateway's limit of a frame.
 FRAME_MAX_BYTES = 32 * 1024
+FIRST = Turn(accepted_at=5, attempt=0)
 
 
 def frame(**fields: str) -> dict[str, object]:
     """Return the decoded frame of a request."""
-    standing = Standing(**{"id": "c#orders#a1", "status": names.DONE, **fields})
+    standing = Standing(turn=FIRST, **{"id": "c#orders#a1", "status": names.DONE, **fields})
     decoded: dict[str, object] = json.loads(standing_frame("orders", "a1", standing))
     return decoded
 
@@ -62,7 +64,7 @@ def test_a_result_that_would_break_its_frame_is_left_out_and_that_is_said(result
 def test_the_largest_of_everything_fits_a_frame() -> None:
     """Given the longest id, type, error and result that there can be, all at once, then one frame holds it."""
     result = json.dumps('"' * ((RESULT_MAX_BYTES - 2) // 2))
-    standing = Standing(id="x", status="failed", error="\x00" * names.ERROR_MAX_BYTES, result=result)
+    standing = Standing(id="x", turn=FIRST, status="failed", error="\x00" * names.ERROR_MAX_BYTES, result=result)
     encoded = standing_frame("t" * 64, "@" + "i" * 128, standing)
     assert json.loads(encoded)["result"] == json.loads(result)
     assert len(encoded) <= FRAME_MAX_BYTES

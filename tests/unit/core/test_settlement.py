@@ -6,7 +6,8 @@ import pytest
 
 from dropslot.core.feedback import Standing
 from dropslot.core.settlement import settlement
-from tests.unit.core.images import TABLE, Image, data, image, record
+from dropslot.core.turn import Turn
+from tests.unit.core.images import ACCEPTED_AT_MS, TABLE, Image, data, image, record
 
 ID = "AROA#orders#a1"
 
@@ -22,8 +23,18 @@ def test_an_outcome_is_told_from_the_new_image(before: str) -> None:
     old = image(ID, status=before)
     done = image(ID, status="done-a", ttl=5, result='{"ticket":1}')
     failed = image(ID, status="failed-f", error="no")
-    assert seen(done, old) == Standing(id=ID, status="done", result='{"ticket":1}')
-    assert seen(failed, old) == Standing(id=ID, status="failed", error="no")
+    first = Turn(accepted_at=ACCEPTED_AT_MS, attempt=0)
+    assert seen(done, old) == Standing(id=ID, turn=first, status="done", result='{"ticket":1}')
+    assert seen(failed, old) == Standing(id=ID, turn=first, status="failed", error="no")
+
+
+def test_an_outcome_is_of_the_turn_in_which_it_was_written() -> None:
+    """Given a redriven request of some generation, then its outcome comes after those of earlier turns."""
+    old = image(ID, accepted_at=7, attempt=3)
+    outcome = seen(image(ID, accepted_at=7, attempt=3, status="done-a", ttl=5), old)
+    assert outcome is not None
+    assert outcome.turn == Turn(accepted_at=7, attempt=3)
+    assert Turn(accepted_at=7, attempt=2) < outcome.turn < Turn(accepted_at=8, attempt=0)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +80,8 @@ def test_another_table_s_changes_are_not_ours() -> None:
         data(record(image(ID, status="open"), image(ID))),
         data(record(image(ID, status="done-a"), image(ID, status=None))),
         data(record({**image(ID, status="done-a"), "error": {"N": "5"}}, image(ID))),
+        data(record(image(ID, status="done-a", attempt=None), image(ID))),
+        data(record({**image(ID, status="done-a"), "attempt": {"N": "1.5"}}, image(ID))),
     ],
 )
 def test_broken_and_foreign_records_are_passed_over(payload: bytes) -> None:

@@ -143,6 +143,12 @@ class FlakyRequests:
             raise TransientError("out of reach")
         return await self.inner.count_unfinished(queue, due_before_ms=due_before_ms, limit=limit)
 
+    async def paused(self) -> bool:
+        """See `PauseSign.paused`."""
+        if not self.reachable:
+            raise TransientError("out of reach")
+        return await self.inner.paused()
+
 
 class ScriptedRunner:
     """Ends each call when and how the test says.

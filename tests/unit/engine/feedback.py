@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dropslot.adapters.push.memory import MemoryPusher
@@ -11,6 +11,7 @@ from dropslot.adapters.requests.memory_standings import MemoryStandings
 from dropslot.adapters.watches.memory import MemoryWatches
 from dropslot.core.errors import TransientError
 from dropslot.core.feedback import Standing
+from dropslot.core.turn import Turn
 from dropslot.engine.feedback_ports import Delivery
 
 
@@ -28,12 +29,12 @@ class FlakyWatches(MemoryWatches):
         self.unknown: set[str] = set()
         self.cannot_forget = False
 
-    async def register(self, connection: str, ids: Sequence[str]) -> None:
+    async def register(self, connection: str, turns: Mapping[str, Turn]) -> None:
         """Register and say so."""
         self._journal.append("register")
-        await super().register(connection, ids)
+        await super().register(connection, turns)
 
-    async def watchers(self, item_id: str) -> Sequence[str]:
+    async def watchers(self, item_id: str) -> Mapping[str, Turn]:
         """Look up, if it can be."""
         if item_id in self.unknown:
             raise TransientError("Query on table connections: throttled")
@@ -59,10 +60,14 @@ class NotedStandings(MemoryStandings):
     def __init__(self, requests: MemoryRequests, journal: list[str]) -> None:
         super().__init__(requests)
         self._journal = journal
+        #: Called before the first look, the second and so on; those after have nothing to call.
+        self.before: list[Callable[[], None]] = []
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, Standing]:
         """Read and say so."""
         self._journal.append("read")
+        if self.before:
+            self.before.pop(0)()
         return await super().read(ids)
 
 

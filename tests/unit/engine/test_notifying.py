@@ -3,9 +3,10 @@
 import itertools
 
 from dropslot.adapters.counters import MemoryCounters
+from dropslot.core.turn import Turn
 from dropslot.engine.notifying import Notifier
 from dropslot.engine.stream_record import StreamRecord
-from tests.unit.core.images import TABLE, data, image, record
+from tests.unit.core.images import ACCEPTED_AT_MS, TABLE, data, image, record
 from tests.unit.engine.doubles import asynchronous
 from tests.unit.engine.feedback import Clients, FlakyWatches
 
@@ -30,9 +31,10 @@ class Stand:
         """Return a record of this payload."""
         return StreamRecord(sequence_number=str(next(self._numbers)), data=payload, arrived_epoch_seconds=1.0)
 
-    def watch(self, item_id: str, *connections: str) -> None:
-        """Have connections watch a request."""
-        self.watches.watches |= {(item_id, connection) for connection in connections}
+    def watch(self, item_id: str, *connections: str, accepted_at: int = ACCEPTED_AT_MS, attempt: int = 0) -> None:
+        """Have connections watch a request that they saw unsettled in this turn."""
+        turn = Turn(accepted_at=accepted_at, attempt=attempt)
+        self.watches.watches |= {(item_id, connection): turn for connection in connections}
 
 
 @asynchronous
@@ -47,7 +49,7 @@ async def test_all_who_watch_are_told_and_watch_no_more() -> None:
     told = {"id": "a", "type": "orders", "status": "done", "result": {"ticket": 1}}
     assert stand.clients.told("one") == [told]
     assert stand.clients.told("two") == [told, {"id": "b", "type": "hooks", "status": "failed", "error": "no"}]
-    assert stand.watches.watches == set()
+    assert stand.watches.watches == {}
     assert await stand.notifier.notify([first, second]) == []
     assert len(stand.clients.sent) == 3
 
@@ -65,7 +67,7 @@ async def test_what_nobody_watches_is_no_news() -> None:
     ]
     assert await stand.notifier.notify(records) == []
     assert stand.clients.sent == []
-    assert stand.watches.watches == {("c#orders#a", "one")}
+    assert stand.watches.watches.keys() == {("c#orders#a", "one")}
     assert stand.counters.totals() == {}
 
 
@@ -77,6 +79,55 @@ async def test_a_request_that_was_settled_twice_is_told_once_as_it_stands() -> N
     failed = stand.settled("c#orders#a", status="failed-a", error="no")
     await stand.notifier.notify([failed, stand.settled("c#orders#a", attempt=1)])
     assert [frame["status"] for frame in stand.clients.told("one")] == ["done"]
+
+
+@asynchronous
+async def test_a_repeat_of_an_outcome_before_another_changes_nothing() -> None:
+    """Given a success, and behind it the repeated failure that an operator redrove, then the success is told."""
+    stand = Stand()
+    stand.watch("c#orders#a", "one")
+    done = stand.settled("c#orders#a", attempt=1)
+    await stand.notifier.notify([done, stand.settled("c#orders#a", status="failed-a", error="no")])
+    assert [frame["status"] for frame in stand.clients.told("one")] == ["done"]
+
+
+@asynchronous
+async def test_an_outcome_from_before_a_watch_does_not_end_it() -> None:
+    """Given a request that was redriven and is watched again, when its first outcome arrives late, then nobody hears.
+
+    The next outcome is told all the same: the watch was kept.
+    """
+    stand = Stand()
+    stand.watch("c#orders#a", "one", attempt=1)
+    assert await stand.notifier.notify([stand.settled("c#orders#a", status="failed-a", error="no")]) == []
+    assert stand.clients.sent == []
+    assert stand.counters.totals() == {"push_stale": 1}
+    await stand.notifier.notify([stand.settled("c#orders#a", attempt=1)])
+    assert [frame["status"] for frame in stand.clients.told("one")] == ["done"]
+    assert stand.watches.watches == {}
+
+
+@asynchronous
+async def test_an_outcome_of_a_deleted_request_does_not_end_the_watch_of_the_next() -> None:
+    """Given an id that is used again, when the former request's outcome arrives, at whatever attempt, nobody hears."""
+    stand = Stand()
+    stand.watch("c#orders#a", "one", accepted_at=ACCEPTED_AT_MS + 1)
+    former = image("c#orders#a", attempt=5)
+    outcome = image("c#orders#a", attempt=5, status="done-a", ttl=5)
+    assert await stand.notifier.notify([stand.raw(data(record(outcome, former)))]) == []
+    assert stand.clients.sent == []
+    assert stand.watches.watches.keys() == {("c#orders#a", "one")}
+
+
+@asynchronous
+async def test_of_two_watchers_the_one_from_before_the_outcome_is_told() -> None:
+    """Given a watcher from before a failure and one from after the redrive, then the failure is the first one's."""
+    stand = Stand()
+    stand.watch("c#orders#a", "early")
+    stand.watch("c#orders#a", "late", attempt=1)
+    await stand.notifier.notify([stand.settled("c#orders#a", status="failed-a", error="no")])
+    assert [connection for connection, _ in stand.clients.sent] == ["early"]
+    assert stand.watches.watches.keys() == {("c#orders#a", "late")}
 
 
 @asynchronous
@@ -98,7 +149,7 @@ async def test_only_what_could_not_be_looked_up_is_left() -> None:
     records = [stand.settled(f"c#orders#{name}") for name in "abc"]
     assert await stand.notifier.notify(records) == [records[1]]
     assert sorted(frame["id"] for frame in stand.clients.told("one")) == ["a", "c"]
-    assert stand.watches.watches == {("c#orders#b", "one")}
+    assert stand.watches.watches.keys() == {("c#orders#b", "one")}
 
     stand.watches.unknown = set()
     assert await stand.notifier.notify(records[1:]) == []
@@ -123,8 +174,22 @@ async def test_a_push_that_fails_is_not_repeated() -> None:
     stand.clients.gone, stand.clients.failing = {"gone"}, {"failing"}
     assert await stand.notifier.notify([stand.settled("c#orders#a")]) == []
     assert len(stand.clients.told("fine")) == 1
-    assert stand.watches.watches == set()
+    assert stand.watches.watches == {}
     assert stand.counters.totals() == {"pushed": 1, "push_gone": 1, "push_failed": 1}
+
+
+@asynchronous
+async def test_a_gone_client_costs_a_batch_one_push() -> None:
+    """Given a gone client that watched all of a batch, then it is asked once, its watches go, and another hears all."""
+    stand = Stand()
+    stand.clients.gone = {"gone"}
+    names = [f"c#orders#{number}" for number in range(100)]
+    for name in names:
+        stand.watch(name, "gone", "fine")
+    assert await stand.notifier.notify([stand.settled(name) for name in names]) == []
+    assert stand.clients.asked.count("gone") == 1
+    assert len(stand.clients.told("fine")) == 100
+    assert stand.watches.watches == {}
 
 
 @asynchronous

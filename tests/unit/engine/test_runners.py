@@ -126,6 +126,34 @@ async def test_whatever_a_handler_raises_is_its_ending(kind: str, error: BaseExc
 
 
 @asynchronous
+async def test_cancelled_calls_leave_no_idle_threads() -> None:
+    """Given calls that are cancelled one after the other, then their threads end; one is enough for what follows."""
+    started, release = threading.Event(), threading.Event()
+
+    def handle(one: Request) -> int:
+        if one.id == "hung":
+            started.set()
+            release.wait()
+        return threading.get_ident()
+
+    before = set(threading.enumerate())
+    runner = ThreadRunner(handle, limit_seconds=10)
+    for _ in range(3):
+        started.clear()
+        call = asyncio.create_task(runner.call(request("hung")))
+        await until(started.is_set)
+        call.cancel()
+        with suppress(asyncio.CancelledError):
+            await call
+    assert runner.lost == 0
+    release.set()
+    await until(lambda: set(threading.enumerate()) == before)
+    assert await runner.call(request()) == await runner.call(request())
+    assert len(set(threading.enumerate()) - before) == 1
+    runner.close()
+
+
+@asynchronous
 async def test_a_thread_past_its_limit_is_lost_until_it_returns() -> None:
     """Given a handler that hangs, then TimedOut, counted; others run; when it returns it is found, and ends late."""
     release = threading.Event()

@@ -9,8 +9,9 @@ from dropslot.adapters.counters import MemoryCounters
 from dropslot.adapters.requests.memory import MemoryRequests
 from dropslot.core.errors import TransientError
 from dropslot.core.feedback import CONNECTION_MAX_WATCHES
+from dropslot.core.turn import Turn
 from dropslot.engine.watching import Watching
-from tests.unit.core.images import image
+from tests.unit.core.images import ACCEPTED_AT_MS, image
 from tests.unit.engine.doubles import asynchronous
 from tests.unit.engine.feedback import Clients, FlakyWatches, NotedStandings
 
@@ -57,17 +58,58 @@ async def test_each_request_is_answered_and_the_unsettled_stay_watched() -> None
         {"id": "d", "type": "orders", "status": "done", "result": {"ticket": 1}},
         {"id": "e", "type": "orders", "status": "unknown"},
     ]
-    assert stand.watches.watches == {("c#orders#a", "one"), ("c#orders#b", "one")}
+    assert stand.watches.watches.keys() == {("c#orders#a", "one"), ("c#orders#b", "one")}
 
 
 @asynchronous
-async def test_a_note_is_made_before_the_look() -> None:
+async def test_a_note_is_made_before_the_last_look() -> None:
     """Given the order of calls, then an outcome between the two is seen or told; answers come when both are done."""
     stand = Stand()
     stand.requests.put(image("c#orders#a"))
     stand.requests.put(image("c#orders#b", status="done-a", ttl=5))
     await stand.watch("a", "b")
-    assert stand.journal == ["register", "read", "forget", "push", "push"]
+    assert stand.journal == ["read", "register", "read", "push", "push"]
+
+
+@asynchronous
+async def test_what_is_settled_or_unknown_is_not_written_down() -> None:
+    """Given nothing that is unsettled, then a message makes no row, however many ids it holds."""
+    stand = Stand()
+    stand.requests.put(image("c#orders#b", status="done-a", ttl=5))
+    await stand.watch("b", *(f"x{number}" for number in range(99)))
+    assert set(stand.journal) == {"read", "push"}
+    assert len(stand.clients.told("one")) == 100
+
+
+@asynchronous
+async def test_a_note_says_in_which_turn_the_request_was_seen_unsettled() -> None:
+    """Given requests that were redriven, then what was settled before they were can be told from what is to come."""
+    stand = Stand()
+    stand.requests.put(image("c#orders#a", attempt=2))
+    stand.requests.put(image("c#orders#b", accepted_at=7, attempt=0))
+    await stand.watch("a", "b")
+    assert stand.watches.watches == {
+        ("c#orders#a", "one"): Turn(accepted_at=ACCEPTED_AT_MS, attempt=2),
+        ("c#orders#b", "one"): Turn(accepted_at=7, attempt=0),
+    }
+
+
+@asynchronous
+async def test_an_outcome_that_is_written_while_a_note_is_made_is_the_answer() -> None:
+    """Given requests that are settled or deleted between the looks, then the answer says so, and no watch is left."""
+    stand = Stand()
+    for name in "abc":
+        stand.requests.put(image(f"c#orders#{name}"))
+
+    def meanwhile() -> None:
+        stand.requests.put(image("c#orders#a", status="failed-a", error="no"))
+        del stand.requests.items["c#orders#b"]
+
+    stand.standings.before = [lambda: None, meanwhile]
+    await stand.watch("a", "b", "c")
+    assert stand.statuses() == {"a": "failed", "b": "unknown", "c": "pending"}
+    assert stand.watches.watches.keys() == {("c#orders#c", "one")}
+    assert stand.journal[:4] == ["read", "register", "read", "forget"]
 
 
 @asynchronous
@@ -82,7 +124,7 @@ async def test_another_caller_s_requests_are_as_unknown_as_none() -> None:
     frames = stand.clients.told("one")
     assert {frame["status"] for frame in frames} == {"unknown"}
     assert all(set(frame) == {"id", "type", "status"} for frame in frames)
-    assert stand.watches.watches == set()
+    assert stand.watches.watches == {}
 
 
 @asynchronous
@@ -93,7 +135,7 @@ async def test_repeats_are_answered_again_and_kept_once() -> None:
     await stand.watch("a", "a", "a")
     await stand.watch("a")
     assert len(stand.clients.told("one")) == 2
-    assert stand.watches.watches == {("c#orders#a", "one")}
+    assert stand.watches.watches.keys() == {("c#orders#a", "one")}
 
 
 @asynchronous
@@ -129,7 +171,7 @@ async def test_a_connection_that_nobody_knows_is_to_connect_again() -> None:
     stand.requests.put(image("c#orders#a"))
     await stand.watch("a")
     assert [frame["error"] for frame in stand.clients.told("one")] == ["not_connected"]
-    assert stand.watches.watches == set()
+    assert stand.watches.watches == {}
 
 
 @asynchronous
@@ -144,7 +186,7 @@ async def test_one_connection_cannot_fill_the_table() -> None:
         "pending",
         "too_many_watches",
     ]
-    assert stand.watches.watches == {("c#orders#a", "one")}
+    assert stand.watches.watches.keys() == {("c#orders#a", "one")}
 
 
 @asynchronous
@@ -154,16 +196,35 @@ async def test_a_connection_that_closes_between_leaves_no_watch() -> None:
     stand.requests.put(image("c#orders#a"))
     stand.clients.gone = {"one"}
     await stand.watch("a", "b")
-    assert stand.watches.watches == set()
+    assert stand.watches.watches == {}
 
 
 @asynchronous
 async def test_watches_that_cannot_be_forgotten_are_answered_all_the_same() -> None:
     """Given a table that takes no deletes, then the client gets its answer."""
     stand = Stand()
+    stand.requests.put(image("c#orders#a"))
+    stand.standings.before = [lambda: None, stand.requests.items.clear]
     stand.watches.cannot_forget = True
     await stand.watch("a")
     assert stand.statuses() == {"a": "unknown"}
+    assert "forget" not in stand.journal
+
+
+@asynchronous
+async def test_a_last_look_that_fails_is_no_answer_and_loses_no_watch() -> None:
+    """Given a table that goes out of reach after the note, then nobody is told what isn't known, and the note stays."""
+    stand = Stand()
+    stand.requests.put(image("c#orders#a"))
+
+    def fail() -> None:
+        raise TransientError("out of reach")
+
+    stand.standings.before = [lambda: None, fail]
+    with pytest.raises(TransientError):
+        await stand.watch("a")
+    assert stand.clients.sent == []
+    assert stand.watches.watches.keys() == {("c#orders#a", "one")}
 
 
 @pytest.mark.parametrize("where", ["register", "read", "claim"])
@@ -171,6 +232,7 @@ async def test_watches_that_cannot_be_forgotten_are_answered_all_the_same() -> N
 async def test_a_table_out_of_reach_is_no_answer(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a table out of reach, then nothing is pushed that isn't known, and the caller of the function learns it."""
     stand = Stand()
+    stand.requests.put(image("c#orders#a"))
 
     def failing(*_: object, **__: object) -> Coroutine[None, None, None]:
         async def fail() -> None:

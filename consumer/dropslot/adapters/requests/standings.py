@@ -9,9 +9,10 @@ from dropslot.adapters.wire.dynamodb import TableCalls
 from dropslot.core import names
 from dropslot.core.feedback import Standing
 from dropslot.core.item import split_status
+from dropslot.core.turn import Turn
 
 #: Never the body.
-_ATTRIBUTES: Final = (names.ID, names.STATUS, names.ERROR, names.RESULT)
+_ATTRIBUTES: Final = (names.ID, names.ACCEPTED_AT, names.ATTEMPT, names.STATUS, names.ERROR, names.RESULT)
 
 
 class DirectStandings:
@@ -39,6 +40,7 @@ def _standing_from(item: Item) -> Standing | None:
     try:
         return Standing(
             id=item[names.ID]["S"],
+            turn=Turn(accepted_at=int(item[names.ACCEPTED_AT]["N"]), attempt=int(item[names.ATTEMPT]["N"])),
             status=split_status(item[names.STATUS]["S"])[0],
             error=item[names.ERROR]["S"] if names.ERROR in item else "",
             result=item[names.RESULT]["S"] if names.RESULT in item else "",

@@ -1,19 +1,20 @@
 """The table of connections in DynamoDB.
 
-A watch is a row of a request's key and a connection; who is connected is a row of ``@`` and the connection's id, which
-can't begin a key: the API escapes it in callers.
+A watch is a row of a request's key and a connection, with the turn that it begins at; who is connected is a row of
+``@`` and the connection's id, which can't begin a key: the API escapes it in callers.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from dropslot.adapters.requests.rows import attribute
+from dropslot.adapters.requests.rows import Item, attribute
 from dropslot.adapters.wire.dynamodb import TableCalls
 from dropslot.adapters.wire.service_error import ServiceError
 from dropslot.core import names
 from dropslot.core.errors import TransientError
 from dropslot.core.feedback import CALLER, CONNECTION, ROW_SECONDS, WATCHES
+from dropslot.core.turn import Turn
 from dropslot.engine.crowd import each
 from dropslot.engine.feedback_ports import Refusal
 
@@ -71,28 +72,34 @@ class DynamoDBWatches:
             return Refusal.TOO_MANY if error.item else Refusal.NOT_CONNECTED
         return str(answer["Attributes"][CALLER]["S"])
 
-    async def register(self, connection: str, ids: Sequence[str]) -> None:
+    async def register(self, connection: str, turns: Mapping[str, Turn]) -> None:
         """See `Watches.register`."""
         ttl = self._ttl()
-        await self._write([{"PutRequest": {"Item": {**_key(one, connection), names.TTL: ttl}}} for one in ids])
+        rows = [{**_key(one, connection), **_attributes(turn), names.TTL: ttl} for one, turn in turns.items()]
+        await self._write([{"PutRequest": {"Item": row}} for row in rows])
 
-    async def watchers(self, item_id: str) -> Sequence[str]:
+    async def watchers(self, item_id: str) -> Mapping[str, Turn]:
         """See `Watches.watchers`."""
         query: dict[str, Any] = {
             "TableName": self._calls.table,
             "KeyConditionExpression": "#id = :id",
-            "ProjectionExpression": "#connection",
-            "ExpressionAttributeNames": {"#id": names.ID, "#connection": CONNECTION},
+            "ProjectionExpression": "#connection, #accepted_at, #attempt",
+            "ExpressionAttributeNames": {
+                "#id": names.ID,
+                "#connection": CONNECTION,
+                "#accepted_at": names.ACCEPTED_AT,
+                "#attempt": names.ATTEMPT,
+            },
             "ExpressionAttributeValues": {":id": attribute(item_id)},
             # A watch written before the outcome must be seen: nobody looks again.
             "ConsistentRead": True,
         }
-        connections: list[str] = []
+        turns: dict[str, Turn] = {}
         while True:
             answer = await self._calls.call("Query", query)
-            connections.extend(row[CONNECTION]["S"] for row in answer["Items"])
+            turns |= {row[CONNECTION]["S"]: _turn_from(row) for row in answer["Items"]}
             if "LastEvaluatedKey" not in answer:
-                return connections
+                return turns
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     async def forget(self, watches: Sequence[tuple[str, str]]) -> None:
@@ -125,6 +132,17 @@ class DynamoDBWatches:
 
     def _ttl(self) -> Mapping[str, Any]:
         return attribute(int(self._now_epoch_seconds()) + ROW_SECONDS)
+
+
+def _attributes(turn: Turn) -> dict[str, Any]:
+    return {names.ACCEPTED_AT: attribute(turn.accepted_at), names.ATTEMPT: attribute(turn.attempt)}
+
+
+def _turn_from(row: Item) -> Turn:
+    if names.ACCEPTED_AT not in row or names.ATTEMPT not in row:
+        # A version that noted no turn wrote it; such rows expire within hours of its replacement.
+        return Turn(accepted_at=0, attempt=0)
+    return Turn(accepted_at=int(row[names.ACCEPTED_AT]["N"]), attempt=int(row[names.ATTEMPT]["N"]))
 
 
 def _key(row_id: str, connection: str) -> dict[str, Any]:

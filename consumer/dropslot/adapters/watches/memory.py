@@ -1,7 +1,8 @@
 """The table of connections in memory, for tests."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from dropslot.core.turn import Turn
 from dropslot.engine.feedback_ports import Refusal
 
 
@@ -10,7 +11,7 @@ class MemoryWatches:
 
     def __init__(self) -> None:
         self.connected: dict[str, str] = {}
-        self.watches: set[tuple[str, str]] = set()
+        self.watches: dict[tuple[str, str], Turn] = {}
         self._claimed: dict[str, int] = {}
 
     async def connect(self, connection: str, caller: str) -> None:
@@ -31,14 +32,15 @@ class MemoryWatches:
         self._claimed[connection] += count
         return self.connected[connection]
 
-    async def register(self, connection: str, ids: Sequence[str]) -> None:
+    async def register(self, connection: str, turns: Mapping[str, Turn]) -> None:
         """See `Watches.register`."""
-        self.watches |= {(one, connection) for one in ids}
+        self.watches |= {(one, connection): turn for one, turn in turns.items()}
 
-    async def watchers(self, item_id: str) -> Sequence[str]:
+    async def watchers(self, item_id: str) -> Mapping[str, Turn]:
         """See `Watches.watchers`."""
-        return sorted(connection for one, connection in self.watches if one == item_id)
+        return {connection: turn for (one, connection), turn in sorted(self.watches.items()) if one == item_id}
 
     async def forget(self, watches: Sequence[tuple[str, str]]) -> None:
         """See `Watches.forget`."""
-        self.watches -= set(watches)
+        for watch in watches:
+            self.watches.pop(watch, None)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dropslot.core import names
+from dropslot.core.feedback import CONNECTION
 from dropslot.local.relay import state as states
 from dropslot.local.relay.expiry import Expiry
 from dropslot.local.relay.faults import Faults, change_name
@@ -35,6 +36,7 @@ class CarrierOptions:
         state: file that takes the relay's state.
         faults: what it does wrong on purpose.
         expire_every_seconds: pause between two passes that delete expired items.
+        connections: name of the table of connections, whose expired rows go too; None without one.
     """
 
     table: str
@@ -43,6 +45,7 @@ class CarrierOptions:
     state: Path
     faults: Faults
     expire_every_seconds: float
+    connections: str | None = None
 
 
 class Carrier:
@@ -84,6 +87,16 @@ class Carrier:
             on_deleting=self._on_deleting,
             on_kept=self.state.expiring.discard,
         )
+        self._connections_expiry = (
+            Expiry(
+                dynamodb,
+                options.connections,
+                key=(names.ID, CONNECTION),
+                every_seconds=options.expire_every_seconds,
+            )
+            if options.connections is not None
+            else None
+        )
         self._saved_at = float("-inf")
 
     def step(self, now: float) -> bool:
@@ -107,6 +120,8 @@ class Carrier:
         moved = self._put(self._outbox.take_due(now)) or moved
         expired = self._expiry.step(now, self._epoch_ns() // 1_000_000_000)
         self.state.counters["expired"] += expired
+        if self._connections_expiry is not None:
+            self._connections_expiry.step(now, self._epoch_ns() // 1_000_000_000)
         if moved or expired or now - self._saved_at >= _SAVE_IDLE_SECONDS:
             self.save()
             self._saved_at = now

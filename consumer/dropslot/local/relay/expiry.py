@@ -1,6 +1,6 @@
 """Deletes items whose time to live has passed, as DynamoDB does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dropslot.core import names
@@ -15,9 +15,10 @@ class Expiry:
     Args:
         client: of DynamoDB.
         table: name of the table.
+        key: names of the key's attributes, the partition's first.
         every_seconds: pause between two passes over the table.
-        on_deleting: called with ids before they are deleted, so that the deletions can be told from a client's.
-        on_kept: called with the id of an item that was not deleted after all.
+        on_deleting: called with partition keys before they are deleted, so that a client's deletions can be told apart.
+        on_kept: called with the partition key of an item that was not deleted after all.
     """
 
     def __init__(
@@ -25,12 +26,14 @@ class Expiry:
         client: "DynamoDBClient",
         table: str,
         *,
+        key: Sequence[str] = (names.ID,),
         every_seconds: float,
-        on_deleting: Callable[[list[str]], None],
-        on_kept: Callable[[str], None],
+        on_deleting: Callable[[list[str]], None] = lambda _: None,
+        on_kept: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._table = table
+        self._key = {f"#key{number}": name for number, name in enumerate(key)}
         self._every_seconds = every_seconds
         self._on_deleting = on_deleting
         self._on_kept = on_kept
@@ -53,30 +56,30 @@ class Expiry:
         limit = {":now": {"N": str(now_epoch_seconds)}}
         page = self._client.scan(
             TableName=self._table,
-            ProjectionExpression="#id",
+            ProjectionExpression=", ".join(self._key),
             FilterExpression="#ttl <= :now",
-            ExpressionAttributeNames={"#id": names.ID, "#ttl": names.TTL},
+            ExpressionAttributeNames={**self._key, "#ttl": names.TTL},
             ExpressionAttributeValues=limit,
             **more,
         )
         self._start_key = page.get("LastEvaluatedKey")
         self._next_pass = now + self._every_seconds
-        ids = [item[names.ID]["S"] for item in page["Items"]]
-        if ids:
-            self._on_deleting(ids)
-        return sum(self._delete(each, limit) for each in ids)
+        keys = page["Items"]
+        if keys:
+            self._on_deleting([key[names.ID]["S"] for key in keys])
+        return sum(self._delete(key, limit) for key in keys)
 
-    def _delete(self, request_id: str, limit: dict[str, Any]) -> bool:
+    def _delete(self, key: Mapping[str, Any], limit: dict[str, Any]) -> bool:
         try:
             # A redrive may have brought it back since: only what is still expired goes.
             self._client.delete_item(
                 TableName=self._table,
-                Key={names.ID: {"S": request_id}},
+                Key=key,
                 ConditionExpression="#ttl <= :now",
                 ExpressionAttributeNames={"#ttl": names.TTL},
                 ExpressionAttributeValues=limit,
             )
         except self._client.exceptions.ConditionalCheckFailedException:
-            self._on_kept(request_id)
+            self._on_kept(key[names.ID]["S"])
             return False
         return True

@@ -61,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 **os.environ,
                 "PYTHONPATH": python_path(parsed.functions),
                 "DROPSLOT_AUTH": parsed.auth,
+                "DROPSLOT_CORS_ORIGIN": parsed.cors_origin,
                 "DROPSLOT_CALLBACK_URL": callback_url(port),
             },
             timeout_seconds=options.timeout_seconds,
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--region", default=REGION)
     parser.add_argument("--auth", default=NO_AUTH, choices=AUTHS, help="what a handshake has to prove")
     parser.add_argument("--callers", type=Path, metavar="FILE", help="who may connect then (TOML)")
+    parser.add_argument("--cors-origin", default="", metavar="ORIGIN", help="whose pages may connect, or *")
     parser.add_argument("--options", default="{}", metavar="JSON", help="fields of SocketOptions")
     return parser
 

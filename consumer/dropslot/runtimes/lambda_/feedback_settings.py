@@ -11,6 +11,7 @@ from dropslot.runtimes.lambda_.caller import Auth
 
 _TABLE: Final = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _URL: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
+_ORIGIN: Final = re.compile(r"|\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -24,6 +25,7 @@ class FeedbackSettings(msgspec.Struct, frozen=True, kw_only=True):
         region: AWS region of all of them.
         log_level: level of the log lines.
         auth: how who connects proves who it is; only the function behind the API asks.
+        cors_origin: the origin whose pages may connect, or ``*``; "" for none; as with auth.
     """
 
     table: str
@@ -32,6 +34,7 @@ class FeedbackSettings(msgspec.Struct, frozen=True, kw_only=True):
     region: str
     log_level: str
     auth: Auth = "none"
+    cors_origin: str = ""
 
     @classmethod
     def for_notify(cls, environment: Mapping[str, str]) -> Self:
@@ -40,7 +43,7 @@ class FeedbackSettings(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ConfigurationError: with one sentence for each fault.
         """
-        return cls._from_env(environment, auth="none")
+        return cls._from_env(environment, auth="none", cors_origin="")
 
     @classmethod
     def for_socket(cls, environment: Mapping[str, str]) -> Self:
@@ -49,10 +52,14 @@ class FeedbackSettings(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ConfigurationError: with one sentence for each fault.
         """
-        return cls._from_env(environment, auth=environment.get("DROPSLOT_AUTH", ""))
+        return cls._from_env(
+            environment,
+            auth=environment.get("DROPSLOT_AUTH", ""),
+            cors_origin=environment.get("DROPSLOT_CORS_ORIGIN", ""),
+        )
 
     @classmethod
-    def _from_env(cls, environment: Mapping[str, str], *, auth: str) -> Self:
+    def _from_env(cls, environment: Mapping[str, str], *, auth: str, cors_origin: str) -> Self:
         table = environment.get("DROPSLOT_TABLE", "")
         connections = environment.get("DROPSLOT_CONNECTIONS", "")
         callback_url = environment.get("DROPSLOT_CALLBACK_URL", "").rstrip("/")
@@ -73,6 +80,12 @@ class FeedbackSettings(msgspec.Struct, frozen=True, kw_only=True):
                 "the https:// URL of the WebSocket API's stage",
             ),
             ("DROPSLOT_AUTH", auth, known_auth, f"one of {', '.join(get_args(Auth))}"),
+            (
+                "DROPSLOT_CORS_ORIGIN",
+                cors_origin,
+                _ORIGIN.fullmatch(cors_origin),
+                "an origin such as https://shop.example, or *, or nothing",
+            ),
             ("DROPSLOT_LOG_LEVEL", log_level, log_level in _LEVELS, f"one of {', '.join(_LEVELS)}"),
         )
         faults = [f"{name}={value!r}: expected {right}" for name, value, fine, right in checks if not fine]
@@ -85,4 +98,5 @@ class FeedbackSettings(msgspec.Struct, frozen=True, kw_only=True):
             region=environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1",
             log_level=log_level,
             auth=known_auth,
+            cors_origin=cors_origin,
         )

@@ -28,13 +28,15 @@ class WebSocket:
 
     Args:
         auth: how who connects proves who it is.
+        cors_origin: the origin whose pages may connect, or ``*``; "" for none.
         watches: the table of connections.
         standings: the table of requests.
         pusher: the API's connections.
     """
 
-    def __init__(self, *, auth: Auth, watches: Watches, standings: Standings, pusher: Pusher) -> None:
+    def __init__(self, *, auth: Auth, cors_origin: str, watches: Watches, standings: Standings, pusher: Pusher) -> None:
         self._auth: Auth = auth
+        self._cors_origin = cors_origin
         self._watches = watches
         counters = MemoryCounters()
         self._tally = Tally(counters.totals, monotonic_seconds=time.monotonic)
@@ -44,7 +46,8 @@ class WebSocket:
         """Serve one event; messages are answered by pushes, since a route has no answer of its own.
 
         Returns:
-            A status: 200, or 403 for somebody who can't be told from others, who is then not connected.
+            A status: 200, or 403 for somebody who can't be told from others and for pages of other origins: they aren't
+            connected.
 
         Raises:
             UnexpectedEventError: the event is none of a WebSocket API.
@@ -54,6 +57,9 @@ class WebSocket:
         connection = happened.request_context.connection_id
         match happened.request_context.event_type:
             case "CONNECT":
+                if not self._welcomes(happened.origin):
+                    _log.warning("origin_refused", extra={"cors_origin": self._cors_origin})
+                    return {"statusCode": 403}
                 caller = caller_of(happened.request_context.identity, self._auth)
                 if caller is None:
                     _log.warning("caller_unknown", extra={"auth": self._auth})
@@ -64,6 +70,10 @@ class WebSocket:
             case "MESSAGE":
                 await self._message(connection, happened)
         return {"statusCode": 200}
+
+    def _welcomes(self, origin: str | None) -> bool:
+        # Browsers let the pages of any site open WebSockets and read from them: nobody else asks.
+        return origin is None or self._cors_origin in {"*", origin}
 
     async def _message(self, connection: str, event: WebSocketEvent) -> None:
         text = event.body if event.body is not None else ""
@@ -89,7 +99,13 @@ def socket_function(environment: Mapping[str, str]) -> Function[WebSocket]:
 
 def _build(environment: Mapping[str, str], settings: FeedbackSettings, _remaining_ms: float) -> WebSocket:
     feedback = Feedback.open(environment, settings)
-    return WebSocket(auth=settings.auth, watches=feedback.watches, standings=feedback.standings, pusher=feedback.pusher)
+    return WebSocket(
+        auth=settings.auth,
+        cors_origin=settings.cors_origin,
+        watches=feedback.watches,
+        standings=feedback.standings,
+        pusher=feedback.pusher,
+    )
 
 
 async def _serve(web_socket: WebSocket, event: Mapping[str, Any], _remaining_ms: float) -> dict[str, Any]:

@@ -33,13 +33,21 @@ class WebSocketEvent(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
     Args:
         request_context: see there.
+        headers: of a handshake, in the client's spelling.
         body: the message; None without one.
         is_base64_encoded: it came as binary.
     """
 
     request_context: WebSocketContext
+    headers: dict[str, str] | None = None
     body: str | None = None
     is_base64_encoded: bool = False
+
+    @property
+    def origin(self) -> str | None:
+        """Origin of the page that connects, which browsers don't let it choose; None from what is no browser."""
+        headers = self.headers if self.headers is not None else {}
+        return next((value for name, value in headers.items() if name.lower() == "origin"), None)
 
 
 def web_socket_event(event: Mapping[str, Any]) -> WebSocketEvent:

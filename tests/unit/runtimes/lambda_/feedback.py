@@ -24,6 +24,15 @@ def socket_event(
     return event if body is None else {**event, "body": body}
 
 
+def connect_event(origin: str | None = None, *, header: str = "Origin", **identity: str) -> dict[str, Any]:
+    """Return the event of a handshake, as of a page of this origin; None is no browser."""
+    headers = {"Host": "a1b2c3.execute-api.eu-central-1.amazonaws.com", "Sec-WebSocket-Version": "13"}
+    return {
+        **socket_event("$connect", **identity),
+        "headers": headers if origin is None else {**headers, header: origin},
+    }
+
+
 def watch_event(*ids: str, type_name: str = "orders", connection: str = CONNECTION) -> dict[str, Any]:
     """Return the event of a message that wants to watch."""
     return socket_event("watch", json.dumps({"action": "watch", "type": type_name, "ids": ids}), connection=connection)

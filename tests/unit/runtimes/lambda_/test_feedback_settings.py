@@ -11,6 +11,7 @@ RIGHT = {
     "DROPSLOT_CONNECTIONS": "connections",
     "DROPSLOT_CALLBACK_URL": "https://a1b2c3.execute-api.eu-central-1.amazonaws.com/v1",
     "DROPSLOT_AUTH": "iam",
+    "DROPSLOT_CORS_ORIGIN": "https://shop.example",
     "AWS_REGION": "eu-central-1",
 }
 
@@ -25,6 +26,7 @@ def test_all_is_read() -> None:
         region="eu-central-1",
         log_level="INFO",
         auth="iam",
+        cors_origin="https://shop.example",
     )
 
 
@@ -32,6 +34,12 @@ def test_all_is_read() -> None:
 def test_the_stage_can_be_anywhere(url: str) -> None:
     """Given the URL of a local server or of a domain of one's own, then it is taken."""
     assert FeedbackSettings.for_notify({**RIGHT, "DROPSLOT_CALLBACK_URL": url}).callback_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize("origin", ["", "*", "http://127.0.0.1:8000"])
+def test_pages_of_one_origin_of_all_or_of_none_may_connect(origin: str) -> None:
+    """Given what the HTTP API can be told of pages, then it is taken."""
+    assert FeedbackSettings.for_socket({**RIGHT, "DROPSLOT_CORS_ORIGIN": origin}).cors_origin == origin
 
 
 def test_only_the_socket_asks_who_connects() -> None:
@@ -52,6 +60,8 @@ def test_only_the_socket_asks_who_connects() -> None:
         ("DROPSLOT_CALLBACK_URL", "https://example.com/v1?x=1"),
         ("DROPSLOT_CALLBACK_URL", "https://user:word@example.com/v1"),
         ("DROPSLOT_AUTH", "cognito"),
+        ("DROPSLOT_CORS_ORIGIN", "https://shop.example/"),
+        ("DROPSLOT_CORS_ORIGIN", "https://a.example,https://b.example"),
         ("DROPSLOT_LOG_LEVEL", "loud"),
     ],
 )

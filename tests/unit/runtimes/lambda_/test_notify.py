@@ -1,6 +1,6 @@
 """The function behind the stream's second mapping: what it reports."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import pytest
 
@@ -9,14 +9,17 @@ from dropslot.adapters.watches.dynamodb import WRITES_SECONDS
 from dropslot.adapters.watches.memory import MemoryWatches
 from dropslot.core.errors import TransientError
 from dropslot.core.mapping import NOTIFY_TIMEOUT_SECONDS
+from dropslot.core.turn import Turn
 from dropslot.engine.notifying import LOOKUPS_SECONDS
 from dropslot.engine.pushing import PUSHES_SECONDS
 from dropslot.runtimes.lambda_.event import UnexpectedEventError
 from dropslot.runtimes.lambda_.notify import Notify
-from tests.unit.core.images import TABLE, data, image, record
+from tests.unit.core.images import ACCEPTED_AT_MS, TABLE, data, image, record
 from tests.unit.engine.doubles import asynchronous
 from tests.unit.runtimes.lambda_.feedback import watch_event
 from tests.unit.runtimes.lambda_.stand import event, lambda_record
+
+FIRST = Turn(accepted_at=ACCEPTED_AT_MS, attempt=0)
 
 
 def outcome(name: str, number: int) -> dict[str, object]:
@@ -37,7 +40,7 @@ class UnknownWatches(MemoryWatches):
         super().__init__()
         self._unknown = unknown
 
-    async def watchers(self, item_id: str) -> Sequence[str]:
+    async def watchers(self, item_id: str) -> Mapping[str, Turn]:
         """Look up, if it can be."""
         if item_id in self._unknown:
             raise TransientError("out of reach")
@@ -48,7 +51,7 @@ class UnknownWatches(MemoryWatches):
 async def test_outcomes_are_pushed_and_resolved() -> None:
     """Given outcomes and a record that is none, then the batch is resolved as a whole."""
     watches, pusher = MemoryWatches(), MemoryPusher()
-    await watches.register("one", ["c#orders#a"])
+    await watches.register("one", {"c#orders#a": FIRST})
     broken = lambda_record("*", 3, 1_760_000_000.0)
     answer = await Notify(table=TABLE, watches=watches, pusher=pusher).serve(
         event(outcome("a", 1), outcome("b", 2), broken)
@@ -61,7 +64,7 @@ async def test_outcomes_are_pushed_and_resolved() -> None:
 async def test_gone_clients_are_no_failure() -> None:
     """Given a watcher that is gone, then the batch is resolved all the same."""
     watches, pusher = MemoryWatches(), MemoryPusher()
-    await watches.register("one", ["c#orders#a"])
+    await watches.register("one", {"c#orders#a": FIRST})
     pusher.gone = {"one"}
     assert await Notify(table=TABLE, watches=watches, pusher=pusher).serve(event(outcome("a", 1))) == {
         "batchItemFailures": []

@@ -16,18 +16,22 @@ from dropslot.runtimes.lambda_.event import UnexpectedEventError
 from dropslot.runtimes.lambda_.web_socket import WebSocket
 from tests.unit.core.images import image
 from tests.unit.engine.doubles import asynchronous
-from tests.unit.runtimes.lambda_.feedback import CONNECTION, socket_event, watch_event
+from tests.unit.runtimes.lambda_.feedback import CONNECTION, connect_event, socket_event, watch_event
 
 
 class Stand:
     """The function over twins of what it works with."""
 
-    def __init__(self, auth: Auth = "iam") -> None:
+    def __init__(self, auth: Auth = "iam", cors_origin: str = "") -> None:
         self.watches = MemoryWatches()
         self.requests = MemoryRequests()
         self.pusher = MemoryPusher()
         self.function = WebSocket(
-            auth=auth, watches=self.watches, standings=MemoryStandings(self.requests), pusher=self.pusher
+            auth=auth,
+            cors_origin=cors_origin,
+            watches=self.watches,
+            standings=MemoryStandings(self.requests),
+            pusher=self.pusher,
         )
 
 
@@ -39,7 +43,7 @@ async def test_a_connection_comes_watches_and_goes() -> None:
     assert await stand.function.serve(socket_event("$connect", caller="AROA:i-0123")) == {"statusCode": 200}
     assert await stand.function.serve(watch_event("a")) == {"statusCode": 200}
     assert stand.pusher.sent == [(CONNECTION, b'{"id":"a","type":"orders","status":"pending"}')]
-    assert stand.watches.watches == {("AROA#orders#a", CONNECTION)}
+    assert stand.watches.watches.keys() == {("AROA#orders#a", CONNECTION)}
     assert await stand.function.serve(socket_event("$disconnect")) == {"statusCode": 200}
     assert stand.watches.connected == {}
 
@@ -52,6 +56,48 @@ async def test_nobody_is_not_let_in(auth: Auth, caplog: pytest.LogCaptureFixture
     assert await stand.function.serve(socket_event("$connect")) == {"statusCode": 403}
     assert stand.watches.connected == {}
     assert [record.message for record in caplog.records] == ["caller_unknown"]
+
+
+@pytest.mark.parametrize("auth", ["iam", "none"])
+@pytest.mark.parametrize(
+    ("origin", "cors_origin"),
+    [
+        ("https://evil.example", ""),
+        ("https://evil.example", "https://shop.example"),
+        ("https://shop.example.evil.example", "https://shop.example"),
+        ("http://shop.example", "https://shop.example"),
+        ("https://shop.example:8443", "https://shop.example"),
+        ("null", "https://shop.example"),
+    ],
+)
+@pytest.mark.parametrize("header", ["Origin", "origin"])
+@asynchronous
+async def test_a_page_of_another_origin_is_not_let_in(
+    auth: Auth, origin: str, cors_origin: str, header: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Given a page that may not call the API, then it can't connect either, though nobody need prove who it is."""
+    stand = Stand(auth, cors_origin)
+    event = connect_event(origin, header=header, caller="AROA:i-0123")
+    assert await stand.function.serve(event) == {"statusCode": 403}
+    assert stand.watches.connected == {}
+    assert [record.message for record in caplog.records] == ["origin_refused"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "cors_origin"),
+    [
+        ("https://shop.example", "https://shop.example"),
+        ("https://anywhere.example", "*"),
+        (None, ""),
+        (None, "https://shop.example"),
+    ],
+)
+@asynchronous
+async def test_a_page_that_may_call_and_what_is_no_page_may_connect(origin: str | None, cors_origin: str) -> None:
+    """Given the right origin, any where all are right, or none, since only browsers send one, then it connects."""
+    stand = Stand("none", cors_origin)
+    assert await stand.function.serve(connect_event(origin)) == {"statusCode": 200}
+    assert stand.watches.connected.keys() == {CONNECTION}
 
 
 @asynchronous
@@ -86,7 +132,7 @@ async def test_a_message_it_cannot_take_is_told_so(event: dict[str, Any], error:
     ((connection, frame),) = stand.pusher.sent
     assert connection == CONNECTION
     assert error in frame
-    assert stand.watches.watches == set()
+    assert stand.watches.watches == {}
 
 
 @pytest.mark.parametrize("route", ["$connect", "$disconnect"])
