@@ -36,6 +36,9 @@ class Feedback(Construct):
         architecture: what the asset was built for.
         auth: how a caller proves who it is when it connects.
         api_keys: keys that callers have, for auth ``api_key``.
+        cors_origin: the origin whose pages may connect, or ``*``; "" for none.
+        socket_concurrency: connections and messages served at once at most, taken from what the account has; None takes
+            nothing, and leaves them all of it.
         requests_per_second: taken over time by each route of the API, from all connections together.
         requests_burst: taken at once by each.
         environment: variables of both functions.
@@ -56,6 +59,8 @@ class Feedback(Construct):
         architecture: lambda_.Architecture = lambda_.Architecture.ARM_64,
         auth: Auth,
         api_keys: Sequence[apigateway.IApiKey] = (),
+        cors_origin: str = "",
+        socket_concurrency: int | None = None,
         requests_per_second: int,
         requests_burst: int,
         environment: Mapping[str, str] | None = None,
@@ -89,11 +94,15 @@ class Feedback(Construct):
             table=table,
             code=code,
             architecture=architecture,
-            environment={**variables, "DROPSLOT_AUTH": auth},
+            environment={
+                **variables,
+                "DROPSLOT_AUTH": auth,
+                **({"DROPSLOT_CORS_ORIGIN": cors_origin} if cors_origin else {}),
+            },
             secrets={},
             memory_mib=mapping.SOCKET_MEMORY_MIB,
             timeout_seconds=mapping.SOCKET_TIMEOUT_SECONDS,
-            reserved_concurrency=None,
+            reserved_concurrency=socket_concurrency,
             log_retention=log_retention,
             removal_policy=removal_policy,
         )

@@ -64,6 +64,7 @@ class FeedbackWatch:
                 "Feedback: calls and errors",
                 [
                     self.socket.metric_invocations(statistic="Sum", label="connections and messages"),
+                    self.socket.metric_throttles(statistic="Sum", label="connections and messages turned away"),
                     self.notify.metric_invocations(statistic="Sum", label="batches of outcomes"),
                     self.socket.metric_errors(statistic="Sum", label="errors of the socket"),
                     self.notify.metric_errors(statistic="Sum", label="errors of pushing"),

@@ -102,7 +102,7 @@ class KclConsumer(Construct):
             },
             taken=secrets.keys(),
         )
-        tables = KclTables(self, "Kcl", application=application)
+        self.tables: Final = KclTables(self, "Kcl", application=application)
         self.log_group: Final = logs.LogGroup(self, "Log", retention=log_retention, removal_policy=removal_policy)
         task = ecs.FargateTaskDefinition(
             self,
@@ -119,7 +119,7 @@ class KclConsumer(Construct):
             permissions.use_requests(table),
             permissions.find_unfinished(table),
             permissions.read_stream(stream),
-            *permissions.keep_leases(tables),
+            *permissions.keep_leases(self.tables),
             permissions.publish_metrics(application),
         ):
             task.add_to_task_role_policy(statement)

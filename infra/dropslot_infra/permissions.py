@@ -10,7 +10,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 
-from dropslot.core.names import UNFINISHED_INDEX
+from dropslot.core.names import CONTROL_ID, UNFINISHED_INDEX
 from dropslot_infra.kcl_tables import LEASE_INDEX, KclTables
 
 #: BatchGetItem reads states before a run; BatchExecuteStatement of UPDATE statements writes outcomes.
@@ -18,6 +18,7 @@ USE_REQUESTS: Final = ("dynamodb:BatchGetItem", "dynamodb:PartiQLUpdate")
 #: The sweep reads the index, and redrives by BatchExecuteStatement.
 FIND_UNFINISHED: Final = ("dynamodb:Query",)
 REDRIVE: Final = ("dynamodb:PartiQLUpdate",)
+LOOK_FOR_PAUSE: Final = ("dynamodb:BatchGetItem",)
 
 #: KCL by polling: ListShards for leases and their children, the others for records. Without enhanced fan-out it neither
 #: describes the stream nor registers a consumer.
@@ -76,6 +77,19 @@ WRITE_LOG: Final = ("logs:CreateLogStream", "logs:PutLogEvents")
 KEEP_FAILURES: Final = ("s3:PutObject",)
 LOOK_FOR_FAILURES: Final = ("s3:ListBucket",)
 
+#: Every command of an operator asks first whether the table is there. Scan is for counts and exports of done requests.
+LOOK_AT_REQUESTS: Final = ("dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:Scan")
+LOOK_AT_LEASES: Final = ("dynamodb:Scan",)
+FIND_MAPPINGS: Final = ("lambda:ListEventSourceMappings",)
+LOOK_AT_METRICS: Final = ("cloudwatch:GetMetricStatistics",)
+READ_FAILURES: Final = ("s3:GetObject",)
+#: A request that is gone is restored by an INSERT, which replaces nothing.
+REDRIVE_AND_RESTORE: Final = ("dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate")
+FORGET_REQUEST: Final = ("dynamodb:DeleteItem",)
+FORGET_JOURNAL: Final = ("dynamodb:BatchWriteItem",)
+PAUSE: Final = ("dynamodb:PutItem",)
+SWITCH_MAPPING: Final = ("lambda:UpdateEventSourceMapping",)
+
 
 def use_requests(table: dynamodb.ITable) -> iam.PolicyStatement:
     """Allow a consumer what it does with requests; the sweep is extra."""
@@ -90,6 +104,11 @@ def find_unfinished(table: dynamodb.ITable) -> iam.PolicyStatement:
 def redrive(table: dynamodb.ITable) -> iam.PolicyStatement:
     """Allow a sweep of its own to put requests back to pending."""
     return _allow("Redrive", REDRIVE, table.table_arn)
+
+
+def look_for_pause(table: dynamodb.ITable) -> iam.PolicyStatement:
+    """Allow a sweep of its own to read one item: that of a pause."""
+    return _allow_of_pause("LookForPause", LOOK_FOR_PAUSE, table)
 
 
 def read_stream(stream: kinesis.IStream) -> iam.PolicyStatement:
@@ -163,5 +182,70 @@ def keep_failures(bucket: s3.IBucket) -> tuple[iam.PolicyStatement, ...]:
     )
 
 
-def _allow(sid: str, actions: Sequence[str], resource: str) -> iam.PolicyStatement:
-    return iam.PolicyStatement(sid=sid, actions=list(actions), resources=[resource])
+def look_at_requests(table: dynamodb.ITable) -> iam.PolicyStatement:
+    """Allow operators to read requests, one by one or all."""
+    return _allow("LookAtRequests", LOOK_AT_REQUESTS, table.table_arn)
+
+
+def look_at_leases(tables: KclTables) -> iam.PolicyStatement:
+    """Allow operators to read how far KCL is, and who leads."""
+    kept = (tables.leases, tables.coordination, tables.statistics)
+    return _allow("LookAtLeases", LOOK_AT_LEASES, *(table.table_arn for table in kept))
+
+
+def find_mappings() -> iam.PolicyStatement:
+    """Allow operators to find the consumer's mapping; the action knows no resource."""
+    return _allow("FindMappings", FIND_MAPPINGS, "*")
+
+
+def look_at_metrics() -> iam.PolicyStatement:
+    """Allow operators to read how far the function is behind; the action knows no resource, and no namespace."""
+    return _allow("LookAtMetrics", LOOK_AT_METRICS, "*")
+
+
+def read_failures(bucket: s3.IBucket) -> tuple[iam.PolicyStatement, ...]:
+    """Allow operators to read given-up batches."""
+    return (
+        _allow("ReadFailures", READ_FAILURES, bucket.arn_for_objects("*")),
+        _allow("LookForFailures", LOOK_FOR_FAILURES, bucket.bucket_arn),
+    )
+
+
+def redrive_and_restore(table: dynamodb.ITable) -> iam.PolicyStatement:
+    """Allow operators to have requests run again, those that are gone too."""
+    return _allow("RedriveAndRestore", REDRIVE_AND_RESTORE, table.table_arn)
+
+
+def forget_request(table: dynamodb.ITable) -> iam.PolicyStatement:
+    """Allow operators to delete requests, and to end a pause."""
+    return _allow("ForgetRequest", FORGET_REQUEST, table.table_arn)
+
+
+def forget_journal(journal: dynamodb.ITable) -> iam.PolicyStatement:
+    """Allow operators to delete the journals of requests."""
+    return _allow("ForgetJournal", FORGET_JOURNAL, journal.table_arn)
+
+
+def pause(table: dynamodb.ITable) -> iam.PolicyStatement:
+    """Allow operators to put one item: that of a pause. A put would replace a request whatever its state."""
+    return _allow_of_pause("Pause", PAUSE, table)
+
+
+def switch_mapping(mapping_arn: str) -> iam.PolicyStatement:
+    """Allow operators to disable and enable one mapping."""
+    return _allow("SwitchMapping", SWITCH_MAPPING, mapping_arn)
+
+
+def _allow(sid: str, actions: Sequence[str], *resources: str) -> iam.PolicyStatement:
+    return iam.PolicyStatement(sid=sid, actions=list(actions), resources=list(resources))
+
+
+def _allow_of_pause(sid: str, actions: Sequence[str], table: dynamodb.ITable) -> iam.PolicyStatement:
+    keys = {"dynamodb:LeadingKeys": [CONTROL_ID]}
+    return iam.PolicyStatement(
+        sid=sid,
+        actions=list(actions),
+        resources=[table.table_arn],
+        # `ForAllValues` alone would let a call pass that has no keys.
+        conditions={"ForAllValues:StringEquals": keys, "Null": {"dynamodb:LeadingKeys": "false"}},
+    )

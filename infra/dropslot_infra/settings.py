@@ -40,6 +40,8 @@ class DeploymentSettings:
         requests_per_second: what each method of each type takes over time, all callers together.
         requests_burst: what it takes at once.
         feedback: whether clients may wait for outcomes on a WebSocket, too.
+        feedback_concurrency: connections and messages of theirs served at once at most, reserved for that out of what
+            the account's functions have together; 0 reserves nothing and bounds nothing.
         shards: of the stream, or `ON_DEMAND`.
         stream_retention_hours: how far back the stream can be replayed.
         ttl_seconds: how long a done request is kept.
@@ -57,6 +59,8 @@ class DeploymentSettings:
         environment: variables of the handlers' process.
         secrets: variable to the name or ARN of the Secrets Manager secret that holds its value.
         alarm_email: who hears of alarms; "" for nobody.
+        viewer_roles: names of this account's roles that may use those of the operator's commands that only look.
+        operator_roles: the same for all of the operator's commands.
         log_retention_days: how long logs are kept.
         api_log_role: what lets API Gateway write logs, which an account has one of: a role of this ``stack``, put in
             the place of any other, or the one that the ``account`` has already.
@@ -77,6 +81,7 @@ class DeploymentSettings:
     requests_per_second: int = 100
     requests_burst: int = 200
     feedback: bool = False
+    feedback_concurrency: int = 20
     shards: int | Literal["on-demand"] = 1
     stream_retention_hours: int = 24
     ttl_seconds: int = 86_400
@@ -94,6 +99,8 @@ class DeploymentSettings:
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     alarm_email: str = ""
+    viewer_roles: tuple[str, ...] = ()
+    operator_roles: tuple[str, ...] = ()
     log_retention_days: int = 30
     api_log_role: Literal["stack", "account"] = "stack"
     removal: Literal["retain", "destroy"] = "retain"
@@ -197,6 +204,8 @@ _VARIABLE: Final = readers.text(r"[A-Za-z_][A-Za-z0-9_]*", "the name of a variab
 _TYPE: Final = readers.text(r"[a-z][a-z0-9_-]{0,63}|\*", "a type of request, or * for all others")
 _TARGET: Final = readers.text(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", "module:function, such as app.handler:handle")
 
+_ROLE: Final = readers.text(r"[\w+=,.@-]{1,64}", "the name of a role of this account: the last part of its ARN")
+
 _READERS: Final[Mapping[str, Reader]] = {
     "name": readers.text(r"[a-z][a-z0-9-]{1,30}[a-z0-9]", "3 to 32 of a-z, 0-9 and -, a letter first, no - last"),
     "api": readers.text(r"[^/].*", "the path of a file, relative to the project"),
@@ -214,6 +223,7 @@ _READERS: Final[Mapping[str, Reader]] = {
     "requests_per_second": readers.whole_number(1, 100_000),
     "requests_burst": readers.whole_number(1, 100_000),
     "feedback": readers.flag,
+    "feedback_concurrency": readers.whole_number(0, 1000),
     "shards": readers.either(readers.whole_number(1, 10_000), readers.one_of(ON_DEMAND)),
     "stream_retention_hours": readers.whole_number(24, 8760),
     "ttl_seconds": readers.whole_number(0, 10 * 365 * 86_400),
@@ -238,6 +248,8 @@ _READERS: Final[Mapping[str, Reader]] = {
         _VARIABLE, readers.text(r"[A-Za-z0-9/_+=.@:-]{1,2048}", "the name or ARN of a secret in Secrets Manager")
     ),
     "alarm_email": readers.optional(readers.text(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")),
+    "viewer_roles": readers.many(_ROLE),
+    "operator_roles": readers.many(_ROLE),
     "log_retention_days": readers.one_of(*LOG_RETENTION),
     "api_log_role": readers.one_of("stack", "account"),
     "removal": readers.one_of("retain", "destroy"),

@@ -17,6 +17,7 @@ from dropslot_infra.kcl_consumer import KclConsumer
 from dropslot_infra.lambda_consumer import LambdaConsumer
 from dropslot_infra.monitoring import KclWatch, LambdaWatch, Monitoring
 from dropslot_infra.network import ExistingNetwork, Network
+from dropslot_infra.operators import Operators
 from dropslot_infra.requests import Requests
 from dropslot_infra.retention import LOG_RETENTION
 from dropslot_infra.settings import DeploymentSettings
@@ -114,6 +115,8 @@ class DropslotStack(Stack):
             code=code if code is not None else lambda_code(project=self._project, with_app=False),
             auth=settings.auth,
             api_keys=self.api.api_keys,
+            cors_origin=settings.cors_origin,
+            socket_concurrency=settings.feedback_concurrency if settings.feedback_concurrency > 0 else None,
             requests_per_second=settings.requests_per_second,
             requests_burst=settings.requests_burst,
             # What else the consumer is told is none of their business.
@@ -164,6 +167,7 @@ class DropslotStack(Stack):
         # A task that starts before it can reach anything or may pull its image fails, and the deployment with it; one
         # that is left when its way out goes holds that up.
         consumer.service.node.add_dependency(network, consumer.execution_role)
+        self._operate(consumer)
         self._watch(KclWatch(application=settings.name, paused=settings.tasks_max == 0), consumer.log_group)
         return consumer.task_role
 
@@ -193,6 +197,7 @@ class DropslotStack(Stack):
             log_retention=self._log_retention,
             removal_policy=self._removal_policy,
         )
+        self._operate(consumer)
         self._watch(
             LambdaWatch(
                 consumer=consumer.alias,
@@ -203,6 +208,17 @@ class DropslotStack(Stack):
             consumer.log_group,
         )
         return consumer.role
+
+    def _operate(self, consumer: KclConsumer | LambdaConsumer) -> None:
+        Operators(
+            self,
+            "Operators",
+            name=self._settings.name,
+            requests=self.requests,
+            consumer=consumer,
+            viewer_roles=self._settings.viewer_roles,
+            operator_roles=self._settings.operator_roles,
+        )
 
     def _watch(self, consumer: KclWatch | LambdaWatch, consumer_log: logs.ILogGroup) -> None:
         Monitoring(

@@ -68,7 +68,11 @@ class ScheduledSweep(Construct):
         self.function: Final = built.function
         self.role: Final[iam.IRole] = built.role
         self.log_group: Final = built.log_group
-        for statement in (permissions.find_unfinished(table), permissions.redrive(table)):
+        for statement in (
+            permissions.find_unfinished(table),
+            permissions.redrive(table),
+            permissions.look_for_pause(table),
+        ):
             built.role.add_to_policy(statement)
         # A sweep that failed or came late isn't repeated: the next one does the same.
         self.function.configure_async_invoke(retry_attempts=0, max_event_age=INTERVAL)

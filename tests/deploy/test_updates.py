@@ -57,8 +57,9 @@ CHANGES: Final[Mapping[str, Mapping[str, Any]]] = {
         "alarm_email": "on-call@example.com",
         "log_retention_days": 90,
     },
-    "feedback": {"feedback": True, "api_log_role": "account"},
+    "feedback": {"feedback": True, "feedback_concurrency": 5, "api_log_role": "account"},
     "functions": {"consumer": "lambda", "function_memory_mib": 1024, "function_concurrency": 2},
+    "operators": {"viewer_roles": ["support"], "operator_roles": ["on-call"]},
     "network": {"network": "private"},
     "network of others": {
         "network": "existing",

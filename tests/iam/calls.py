@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from dropslot.core import names
+
 #: A client that speaks CBOR is told not to, so that there is one encoding to read.
 _JSON: Final = re.compile(r"application/x-amz-json-1\.[01]")
 _STATEMENT: Final = re.compile(
@@ -34,20 +36,23 @@ class Need:
         action: as policies name it.
         resource: what it is done to, by its part in the pipeline: `requests`, `leases/index/...`, `stream`.
         call: the call that needs it, which may have another name than the action.
+        item: key of the one item that it is about; "" where no policy asks for it.
     """
 
     action: str
     resource: str
     call: str
+    item: str = ""
 
     @classmethod
     def from_json(cls, fields: Mapping[str, str]) -> Self:
         """Read what `to_json` made."""
-        return cls(action=fields["action"], resource=fields["resource"], call=fields["call"])
+        return cls(**fields)
 
     def to_json(self) -> dict[str, str]:
         """Return it as JSON has it."""
-        return {"action": self.action, "resource": self.resource, "call": self.call}
+        fields = {"action": self.action, "resource": self.resource, "call": self.call}
+        return fields | ({"item": self.item} if self.item else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +73,7 @@ class Places:
         return cls(
             tables={
                 table: "requests",
+                f"{table}-journal": "journal",
                 application: "leases",
                 f"{application}-CoordinatorState": "coordination",
                 f"{application}-WorkerMetricStats": "statistics",
@@ -107,7 +113,7 @@ def needs(target: str, content_type: str, body: bytes, places: Places) -> frozen
     if not service.startswith("DynamoDB_"):
         raise ValueError("a service that nobody expected")
     return frozenset(
-        Need(action=f"dynamodb:{action}", resource=resource, call=call)
+        Need(action=f"dynamodb:{action}", resource=resource, call=call, item=_item(action, resource, arguments))
         for action, resource in _dynamodb(call, arguments, places)
     )
 
@@ -125,6 +131,16 @@ def push_needs(method: str, path: str) -> frozenset[Need]:
     return frozenset(
         {Need(action="execute-api:ManageConnections", resource=f"websocket/{method}", call=f"{method} @connections")}
     )
+
+
+def _item(action: str, resource: str, arguments: Mapping[str, Any]) -> str:
+    """Return the key that a policy asks for: that of what is put among requests, and of a pause that is looked for."""
+    if (action, resource) == ("PutItem", "requests"):
+        return str(arguments["Item"][names.ID]["S"])
+    if (action, resource) == ("BatchGetItem", "requests"):
+        keys = [key[names.ID]["S"] for wanted in arguments["RequestItems"].values() for key in wanted.get("Keys", ())]
+        return names.CONTROL_ID if keys == [names.CONTROL_ID] else ""
+    return ""
 
 
 def _stream(arguments: Mapping[str, Any], places: Places) -> str:

@@ -9,9 +9,11 @@ from tests.iam.pipeline import (
     API,
     CONSUMER,
     NOTIFY_FUNCTION,
+    OPERATOR,
     SOCKET_FUNCTION,
     STREAM_FUNCTION,
     SWEEP_FUNCTION,
+    VIEWER,
 )
 from tests.iam.simulation import Statement
 from tests.infra.synthesis import ACCOUNT, REGION, Template, make_stack, resources_of, settings_of, template_of
@@ -72,7 +74,8 @@ class Deployment:
             for document in documents:
                 for statement in document["Statement"]:
                     own += self._atoms(statement)
-        return {role: tuple(own) for role, own in statements.items()}
+        look, act = self._operators()
+        return {role: tuple(own) for role, own in statements.items()} | {VIEWER: look, OPERATOR: (*look, *act)}
 
     def managed_policies(self) -> dict[str, Any]:
         """Return the policies of AWS's own that roles have, by role."""
@@ -98,6 +101,15 @@ class Deployment:
         ]
         return {str(self._resolved(each)) for each in told}
 
+    def has(self, resource: str) -> bool:
+        """Tell whether a part of the pipeline, as `arn` takes it, is in this variant."""
+        if resource.startswith("@"):
+            construct = resource[1:].partition("|")[0]
+            return any(each[:-_HASH_LENGTH] == construct for each in self.template["Resources"])
+        if resource.partition("/")[0] in {"leases", "coordination", "statistics"}:
+            return bool(resources_of(self.template, "AWS::ECS::Service"))
+        return True
+
     def arn(self, resource: str) -> str:
         """Return the ARN of a part of the pipeline, as the record names it; names of constructs begin with ``@``."""
         if resource == "*" or resource.startswith("arn:"):
@@ -109,6 +121,7 @@ class Deployment:
         part, _, rest = resource.partition("/")
         tables = {
             "requests": f"{self.name}-requests",
+            "journal": f"{self.name}-journal",
             "leases": self.name,
             "coordination": f"{self.name}-CoordinatorState",
             "statistics": f"{self.name}-WorkerMetricStats",
@@ -121,6 +134,18 @@ class Deployment:
         if part == "stream":
             return _service_arn("kinesis", f"stream/{self.name}-requests")
         return _service_arn("dynamodb", f"table/{tables[part]}" + (f"/{rest}" if rest else ""))
+
+    def _operators(self) -> tuple[Sequence[Statement], Sequence[Statement]]:
+        """Return what the policies to look and to act hold; no role of the stack has them."""
+        policies = resources_of(self.template, "AWS::IAM::ManagedPolicy")
+        look, act = (
+            policies[next(name for name in policies if f"Operators{kind}" in name)] for kind in ("Look", "Act")
+        )
+        assert not look.get("Roles")
+        assert not act.get("Roles")
+        documents = [policy["PolicyDocument"]["Statement"] for policy in (look, act)]
+        first, second = (tuple(atom for each in document for atom in self._atoms(each)) for document in documents)
+        return first, second
 
     def _atoms(self, statement: Mapping[str, Any]) -> list[Statement]:
         assert set(statement) <= {"Action", "Condition", "Effect", "Resource", "Sid"}, statement
@@ -163,6 +188,8 @@ class Deployment:
                 return _service_arn("kinesis", f"stream/{properties['Name']}")
             case "AWS::Logs::LogGroup":
                 return _service_arn("logs", f"log-group:{logical_id}:*")
+            case "AWS::Lambda::EventSourceMapping":
+                return _service_arn("lambda", f"event-source-mapping:{logical_id}")
             case "AWS::S3::Bucket":
                 return f"arn:aws:s3:::{logical_id.lower()}"
         raise AssertionError(f"no ARN is known for {resource['Type']}")

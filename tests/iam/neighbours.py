@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tests.iam.deployment import FLOW_LOG, TASK_EXECUTION
-from tests.iam.pipeline import API, CONSUMER, NOTIFY_FUNCTION, SOCKET_FUNCTION, STREAM_FUNCTION, SWEEP_FUNCTION
+from tests.iam.pipeline import (
+    API,
+    CONSUMER,
+    NOTIFY_FUNCTION,
+    OPERATOR,
+    SOCKET_FUNCTION,
+    STREAM_FUNCTION,
+    SWEEP_FUNCTION,
+    VIEWER,
+)
 from tests.infra.synthesis import ACCOUNT, REGION
 
 _JOURNAL: Final = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/shop-journal"
@@ -13,6 +22,8 @@ _OTHER_STREAM: Final = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/shop-journal"
 _OTHER_SECRET: Final = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:kitchen/password-AbCdEf"
 _OTHER_LOG: Final = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:other:log-stream:one"
 _OTHER_API: Final = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:other/v1/POST/@connections/one"
+_OTHER_MAPPING: Final = f"arn:aws:lambda:{REGION}:{ACCOUNT}:event-source-mapping:other"
+_OTHER_FUNCTION: Final = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:other"
 _OTHER_IMAGE: Final = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/other"
 
 #: Nobody of the pipeline may do this to the table of requests.
@@ -29,6 +40,33 @@ _ON_REQUESTS: Final = (
     "UpdateTimeToLive",
 )
 _ON_STREAM: Final = ("DeleteStream", "MergeShards", "PutRecord", "PutRecords", "SplitShard")
+
+#: Nobody who operates it may do this.
+_ON_ALL: Final = (
+    *(
+        (f"dynamodb:{action}", "requests")
+        for action in ("CreateTable", "DeleteTable", "UpdateTable", "UpdateTimeToLive")
+    ),
+    *((f"dynamodb:{action}", "requests") for action in ("BatchWriteItem", "GetItem", "PartiQLDelete", "UpdateItem")),
+    ("dynamodb:DisableKinesisStreamingDestination", "requests"),
+    ("dynamodb:Query", "requests/index/other"),
+    *((f"dynamodb:{action}", "leases") for action in ("DeleteItem", "PutItem", "UpdateItem")),
+    *((f"dynamodb:{action}", "coordination") for action in ("DeleteItem", "PutItem", "UpdateItem")),
+    *((f"dynamodb:{action}", "connections") for action in ("Query", "Scan")),
+    *((f"dynamodb:{action}", _JOURNAL) for action in ("DeleteTable", "PartiQLUpdate", "Scan")),
+    ("dynamodb:Scan", _OTHER_APPLICATION),
+    *((f"kinesis:{action}", "stream") for action in (*_ON_STREAM, "DecreaseStreamRetentionPeriod")),
+    ("kinesis:GetRecords", _OTHER_STREAM),
+    ("secretsmanager:GetSecretValue", _OTHER_SECRET),
+    ("lambda:UpdateEventSourceMapping", _OTHER_MAPPING),
+    ("lambda:CreateEventSourceMapping", "*"),
+    ("lambda:GetFunctionConfiguration", _OTHER_FUNCTION),
+    ("lambda:InvokeFunction", _OTHER_FUNCTION),
+    ("s3:GetObject", "arn:aws:s3:::other/aws/lambda/one"),
+    ("s3:PutObject", "arn:aws:s3:::other/aws/lambda/one"),
+    ("execute-api:Invoke", "websocket/POST"),
+    ("logs:GetLogEvents", _OTHER_LOG),
+)
 
 #: Role to (action, resource), with resources as for `Deployment.arn`.
 NEIGHBOURS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
@@ -102,6 +140,12 @@ NEIGHBOURS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
         ("kinesis:GetRecords", _OTHER_STREAM),
         ("logs:PutLogEvents", _OTHER_LOG),
     ),
+    VIEWER: (
+        *_ON_ALL,
+        *((f"dynamodb:{action}", "requests") for action in ("DeleteItem", "PartiQLInsert", "PartiQLUpdate", "PutItem")),
+        ("dynamodb:BatchWriteItem", _JOURNAL),
+    ),
+    OPERATOR: _ON_ALL,
     TASK_EXECUTION: (
         ("dynamodb:GetItem", "requests"),
         ("kinesis:GetRecords", "stream"),

@@ -37,6 +37,9 @@ STREAM_FUNCTION: Final = "stream function"
 SWEEP_FUNCTION: Final = "sweep function"
 SOCKET_FUNCTION: Final = "socket function"
 NOTIFY_FUNCTION: Final = "notify function"
+#: Whoever has the policy to look, and whoever has the one to act besides.
+VIEWER: Final = "viewer"
+OPERATOR: Final = "operator"
 
 APPLICATION: Final = "dropslot"
 #: The one type of the API's configuration.

@@ -18,6 +18,7 @@ from tests.conftest import FreshTable
 from tests.iam import snapshot
 from tests.iam.calls import Need
 from tests.iam.feedback import push_outcomes
+from tests.iam.operators import operate
 from tests.iam.pipeline import (
     APPLICATION,
     STREAM_FUNCTION,
@@ -159,6 +160,7 @@ STORIES: Final[Sequence[Callable[[Pipeline], None]]] = (
     crash,
     stop_and_start,
     outlive,
+    operate,
     run_functions,
     push_outcomes,
 )
@@ -187,17 +189,26 @@ def record(folder: Path) -> dict[str, set[Need]]:
     return recorded
 
 
+def record_one(folder: Path, story: Callable[[Pipeline], None]) -> dict[str, set[Need]]:
+    """Go through one story; return what was needed, by role."""
+    with running_pipeline(folder / "stories", settings=_HASTE) as pipeline:
+        story(pipeline)
+    return pipeline.recorder.recorded
+
+
 def main() -> int:
     """Make a recording and write the snapshot, adding to what it has or in its place."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--anew", action="store_true", help="forget what the snapshot has")
+    parser.add_argument("--story", choices=[story.__name__ for story in STORIES], help="only this one; adds to it")
     arguments = parser.parse_args()
     logging.basicConfig(format="%(asctime)s %(message)s")
     log.setLevel(logging.INFO)
     folder = Path(tempfile.mkdtemp(prefix="dropslot-iam-"))
     log.info("logs are in %s", folder)
-    recorded = record(folder)
-    if not arguments.anew:
+    story = next((story for story in STORIES if story.__name__ == arguments.story), None)
+    recorded = record(folder) if story is None else record_one(folder, story)
+    if story is not None or not arguments.anew:
         for role, seen in snapshot.read().items():
             recorded.setdefault(role, set()).update(seen)
     snapshot.write(recorded)

@@ -101,7 +101,24 @@ def test_a_push_is_told_by_its_path() -> None:
         push_needs("POST", "/v1/orders")
 
 
-def test_a_need_survives_its_json() -> None:
+@pytest.mark.parametrize(
+    ("call", "arguments", "item"),
+    [
+        ("PutItem", {"TableName": "orders-requests", "Item": {"id": {"S": "@control"}}}, "@control"),
+        ("PutItem", {"TableName": "orders-requests", "Item": {"id": {"S": "-#orders#a"}}}, "-#orders#a"),
+        ("PutItem", {"TableName": "orders", "Item": {"leaseKey": {"S": "one"}}}, ""),
+        ("BatchGetItem", {"RequestItems": {"orders-requests": {"Keys": [{"id": {"S": "@control"}}]}}}, "@control"),
+        ("BatchGetItem", {"RequestItems": {"orders-requests": {"Keys": [{"id": {"S": "-#orders#a"}}]}}}, ""),
+    ],
+)
+def test_the_one_item_that_a_policy_asks_for(call: str, arguments: dict[str, Any], item: str) -> None:
+    """Given a put into the table of requests, or a look for a pause, then the item's key is part of what it needs."""
+    (need,) = needs(f"DynamoDB_20120810.{call}", JSON, json.dumps(arguments).encode(), PLACES)
+    assert need.item == item
+
+
+@pytest.mark.parametrize("item", ["", "@control"])
+def test_a_need_survives_its_json(item: str) -> None:
     """Given a need, when it is written and read, then it is the same."""
-    need = Need(action="dynamodb:PutItem", resource="leases", call="TransactWriteItems")
+    need = Need(action="dynamodb:PutItem", resource="requests", call="PutItem", item=item)
     assert Need.from_json(need.to_json()) == need

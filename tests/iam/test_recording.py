@@ -8,13 +8,16 @@ import pytest
 from dropslot.local.doctor import missing_for_kcl
 from tests.iam import snapshot
 from tests.iam.feedback import push_outcomes
+from tests.iam.operators import operate
 from tests.iam.pipeline import (
     API,
     CONSUMER,
     NOTIFY_FUNCTION,
+    OPERATOR,
     SOCKET_FUNCTION,
     STREAM_FUNCTION,
     SWEEP_FUNCTION,
+    VIEWER,
     running_pipeline,
 )
 from tests.iam.record import run_functions
@@ -29,10 +32,11 @@ def _needs_parts() -> None:
 
 
 def test_a_fresh_start_needs_nothing_new(tmp_path: Path) -> None:
-    """Given empty tables, when a consumer, then functions do their work, then all that they called is known."""
+    """Given empty tables, when consumer, operators and functions do their work, then all that they called is known."""
     with running_pipeline(tmp_path / "pipeline") as pipeline:
         pipeline.send("one")
         pipeline.await_done("one")
+        operate(pipeline)
         run_functions(pipeline)
         push_outcomes(pipeline)
     fresh, known = pipeline.recorder.recorded, snapshot.read()
@@ -48,10 +52,12 @@ def test_a_fresh_start_needs_nothing_new(tmp_path: Path) -> None:
         (SWEEP_FUNCTION, "dynamodb:Query", "requests/index/unfinished"),
         (SOCKET_FUNCTION, "execute-api:ManageConnections", "websocket/POST"),
         (NOTIFY_FUNCTION, "execute-api:ManageConnections", "websocket/POST"),
+        (VIEWER, "dynamodb:Scan", "leases"),
+        (OPERATOR, "dynamodb:PutItem", "requests"),
     }
 
 
 def test_all_parts_that_call_were_recorded() -> None:
-    """Given the snapshot, then it has each part of both variants, and those that push outcomes."""
+    """Given the snapshot, then it has each part of both variants, those that push outcomes, and operators."""
     functions = {STREAM_FUNCTION, SWEEP_FUNCTION, SOCKET_FUNCTION, NOTIFY_FUNCTION}
-    assert set(snapshot.read()) == {API, CONSUMER, *functions}
+    assert set(snapshot.read()) == {API, CONSUMER, *functions, VIEWER, OPERATOR}

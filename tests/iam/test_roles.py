@@ -3,14 +3,18 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
+from dropslot.operate import trouble
 from tests.iam import snapshot, unrecorded
 from tests.iam.deployment import API_LOG, SECRET, Deployment
 from tests.iam.neighbours import NEIGHBOURS
+from tests.iam.pipeline import OPERATOR, SWEEP_FUNCTION, VIEWER
 from tests.iam.simulation import Question, Statement, allowed
 from tests.iam.unrecorded import Unrecorded
 from tests.infra.synthesis import ACCOUNT, PROJECT, REGION
 
+_SWITCH: Final = "lambda:UpdateEventSourceMapping"
 Request = tuple[str, str, Mapping[str, str]]
 
 
@@ -19,8 +23,14 @@ def needed(deployment: Deployment) -> dict[str, list[Request]]:
     requests = listed(deployment, unrecorded.UNRECORDED)
     for role, needs in snapshot.read().items():
         # The same permission may be needed by several calls.
-        permissions = sorted({(need.action, need.resource) for need in needs})
-        requests.get(role, []).extend((action, deployment.arn(resource), {}) for action, resource in permissions)
+        permissions = sorted(
+            {(need.action, need.resource, need.item) for need in needs if deployment.has(need.resource)}
+        )
+        requests.get(role, []).extend(
+            (action, deployment.arn(resource), _of_item(item)) for action, resource, item in permissions
+        )
+    # Who acts looks, too.
+    requests[OPERATOR] += [each for each in requests[VIEWER] if each not in requests[OPERATOR]]
     return requests
 
 
@@ -28,7 +38,7 @@ def listed(deployment: Deployment, entries: Sequence[Unrecorded]) -> dict[str, l
     """Return what a list says, for the roles of a variant."""
     requests: dict[str, list[Request]] = {role: [] for role in deployment.roles()}
     for each in entries:
-        if each.role in requests:
+        if each.role in requests and deployment.has(each.beside or each.resource):
             arn = deployment.arn(each.resource)
             requests[each.role] += [(action, arn, each.context) for action in each.actions]
     return requests
@@ -106,6 +116,18 @@ def test_metrics_go_into_one_namespace_only(deployment: Deployment, node: Path) 
     assert by_role(deployment, wishes, node) == {}
 
 
+def test_of_the_item_of_a_pause_alone(deployment: Deployment, node: Path) -> None:
+    """Given a request, or an item of unknown key, then nobody may put it, and the sweep may not read it."""
+    requests = deployment.arn("requests")
+    others: list[Mapping[str, str]] = [_of_item("-#orders#one"), _of_item("@control2"), {}]
+    wishes: dict[str, list[Request]] = {
+        role: [("dynamodb:PutItem", requests, each) for each in others] for role in deployment.roles()
+    }
+    if SWEEP_FUNCTION in wishes:
+        wishes[SWEEP_FUNCTION] += [("dynamodb:BatchGetItem", requests, each) for each in others]
+    assert by_role(deployment, wishes, node) == {}
+
+
 def test_without_any_one_action_a_needed_call_is_denied(deployment: Deployment, node: Path) -> None:
     """Given a role, when any one action on any one resource is taken from it, then something it needs is denied."""
     wishes = needed(deployment)
@@ -127,6 +149,14 @@ def test_without_any_one_action_a_needed_call_is_denied(deployment: Deployment, 
     assert surplus == {each for each in unrecorded.SURPLUS if each[0] in deployment.roles()}
 
 
+def test_errors_of_commands_name_the_policy_that_helps(deployment: Deployment) -> None:
+    """Given what may be done only by who acts, then it is among what the commands' errors name that policy for."""
+    roles = deployment.roles()
+    look, both = ({each["Action"] for each in roles[role]} for role in (VIEWER, OPERATOR))
+    assert both - look == trouble.ACTING - ({_SWITCH} if not deployment.has("@ConsumerMapping") else set())
+    assert {trouble.LOOK_POLICY, trouble.ACT_POLICY} <= set(deployment.template["Outputs"])
+
+
 def test_a_secret_is_told_by_what_the_role_may_read(deployment: Deployment) -> None:
     """Given a secret's name, then it is fetched by its ARN without the six characters, which can't be taken for whole.
 
@@ -141,10 +171,12 @@ def test_no_role_has_a_wildcard_for_actions(deployment: Deployment) -> None:
     """Given all roles, then each action is written out, and only the account's API log has a policy of AWS's own."""
     statements = [each for statements in deployment.roles().values() for each in statements]
     assert not [each for each in statements if "*" in each["Action"] or each["Effect"] != "Allow"]
-    # What stands for all resources stands alone, and nothing but these two actions knows none.
+    # What stands for all resources stands alone, and nothing but these actions knows none.
     assert {each["Action"] for each in statements if each["Resource"] == "*"} <= {
+        "cloudwatch:GetMetricStatistics",
         "cloudwatch:PutMetricData",
         "ecr:GetAuthorizationToken",
+        "lambda:ListEventSourceMappings",
     }
     (policy,) = deployment.managed_policies().pop(API_LOG)
     assert policy.endswith("/AmazonAPIGatewayPushToCloudWatchLogs")
@@ -163,6 +195,10 @@ def test_only_what_no_recording_has_is_listed() -> None:
     entries = [(each.role, action, each.resource) for each in unrecorded.UNRECORDED for action in each.actions]
     assert recorded.isdisjoint(entries)
     assert len(set(entries)) == len(entries)
+
+
+def _of_item(key: str) -> Mapping[str, str]:
+    return {"dynamodb:LeadingKeys": key} if key else {}
 
 
 def _metrics(context: Mapping[str, str]) -> Request:

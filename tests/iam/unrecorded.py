@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tests.iam.deployment import FLOW_LOG, SECRET, TASK_EXECUTION
-from tests.iam.pipeline import CONSUMER, NOTIFY_FUNCTION, SOCKET_FUNCTION, STREAM_FUNCTION, SWEEP_FUNCTION
+from tests.iam.pipeline import (
+    CONSUMER,
+    NOTIFY_FUNCTION,
+    OPERATOR,
+    SOCKET_FUNCTION,
+    STREAM_FUNCTION,
+    SWEEP_FUNCTION,
+    VIEWER,
+)
 from tests.infra.synthesis import ACCOUNT, REGION
 
 
@@ -20,6 +28,7 @@ class Unrecorded:
         reason: who calls, and why no recording has it.
         source: where AWS says so.
         context: condition keys that the calls have.
+        beside: part of the pipeline without which nobody calls; "" for `resource` itself.
     """
 
     role: str
@@ -28,6 +37,7 @@ class Unrecorded:
     reason: str
     source: str
     context: Mapping[str, str] = field(default_factory=dict)
+    beside: str = ""
 
 
 def _log_of(role: str, log_group: str, reason: str, source: str, *more: str) -> Unrecorded:
@@ -53,6 +63,8 @@ def _secret_of(role: str, reason: str, source: str) -> Unrecorded:
 _KCL_PERMISSIONS: Final = "https://docs.aws.amazon.com/streams/latest/dev/kcl-iam-permissions.html"
 _LAMBDA_LOGS: Final = "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html"
 _ON_FAILURE: Final = "https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html"
+_LAMBDA_ACTIONS: Final = "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html"
+_S3_ACTIONS: Final = "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html"
 _EXECUTION_ROLE: Final = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html"
 
 UNRECORDED: Final[Sequence[Unrecorded]] = (
@@ -129,6 +141,42 @@ UNRECORDED: Final[Sequence[Unrecorded]] = (
         "the VPC writes its flow log",
         "https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html",
         "logs:DescribeLogStreams",
+    ),
+    Unrecorded(
+        role=VIEWER,
+        actions=("lambda:ListEventSourceMappings",),
+        resource="*",
+        reason="commands look for the consumer's mapping; the action knows no resource. The local stack's is a file",
+        source=_LAMBDA_ACTIONS,
+    ),
+    Unrecorded(
+        role=VIEWER,
+        actions=("cloudwatch:GetMetricStatistics",),
+        resource="*",
+        reason="`lag` asks how far the function is behind; here there is no CloudWatch",
+        source="https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html",
+        beside="@ConsumerMapping",
+    ),
+    Unrecorded(
+        role=VIEWER,
+        actions=("s3:ListBucket",),
+        resource="@ConsumerFailures",
+        reason="`replay` lists given-up batches; locally they are files",
+        source=_S3_ACTIONS,
+    ),
+    Unrecorded(
+        role=VIEWER,
+        actions=("s3:GetObject",),
+        resource="@ConsumerFailures|/aws/lambda/one",
+        reason="`replay` reads given-up batches; locally they are files",
+        source=_S3_ACTIONS,
+    ),
+    Unrecorded(
+        role=OPERATOR,
+        actions=("lambda:UpdateEventSourceMapping",),
+        resource="@ConsumerMapping",
+        reason="`pause` and `resume` switch the consumer's mapping; the local stack's is a file",
+        source=_LAMBDA_ACTIONS,
     ),
 )
 

@@ -13,6 +13,11 @@ from tests.infra.synthesis import ACCOUNT, REGION, Template, resources_of
 
 TABLE_ARN: Final = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/shop-requests"
 STREAM_ARN: Final = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/shop-requests"
+#: That a call is about the item of a pause alone; one without keys doesn't pass either.
+ONLY_THE_PAUSE: Final = {
+    "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["@control"]},
+    "Null": {"dynamodb:LeadingKeys": "false"},
+}
 
 
 def make_stack() -> Stack:

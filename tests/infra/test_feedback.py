@@ -171,6 +171,31 @@ def test_functions_are_told_no_more_than_they_need(template: Template) -> None:
         assert variables["DROPSLOT_CONNECTIONS"] == {"Ref": id_of(template, "AWS::DynamoDB::Table", "Connections")}
 
 
+@pytest.mark.parametrize("origin", ["https://shop.example", "*"])
+def test_pages_that_may_call_may_connect(origin: str) -> None:
+    """Given the origin whose pages may call the HTTP API, then the socket's function is told the same, and no other."""
+    template = synthesised("none", cors_origin=origin)
+    assert variables_of(template, "Socket")["DROPSLOT_CORS_ORIGIN"] == origin
+    assert "DROPSLOT_CORS_ORIGIN" not in variables_of(template, "Notify")
+
+
+@pytest.mark.parametrize(("settings", "reserved"), [({}, 20), ({"feedback_concurrency": 7}, 7)])
+def test_clients_cannot_use_up_what_functions_have(settings: dict[str, Any], reserved: int) -> None:
+    """Given clients that come in any number, then what they make run at once is bounded, and the rest isn't theirs."""
+    template = synthesised(consumer="lambda", **settings)
+    functions = resources_of(template, "AWS::Lambda::Function")
+    bounded = {name: one.get("ReservedConcurrentExecutions") for name, one in functions.items()}
+    assert bounded.pop(id_of(template, "AWS::Lambda::Function", "FeedbackSocket")) == reserved
+    assert set(bounded.values()) == {None}
+
+
+def test_an_account_with_few_to_spare_need_not_reserve() -> None:
+    """Given 0, then nothing is taken from the account: AWS would take it for never."""
+    template = synthesised(feedback_concurrency=0)
+    socket = template["Resources"][id_of(template, "AWS::Lambda::Function", "Socket")]["Properties"]
+    assert "ReservedConcurrentExecutions" not in socket
+
+
 def test_a_message_is_answered_before_api_gateway_gives_up(template: Template) -> None:
     """Given API Gateway's limit of 29 s, then the socket's function has no longer."""
     function = template["Resources"][id_of(template, "AWS::Lambda::Function", "Socket")]["Properties"]

@@ -13,7 +13,16 @@ from dropslot_infra.kcl_consumer import KclConsumer
 from dropslot_infra.lambda_consumer import LambdaConsumer
 from dropslot_infra.network import Network
 from dropslot_infra.sweep import ScheduledSweep
-from tests.infra.parts import STREAM_ARN, TABLE_ARN, actions_of, make_stack, statements_of, stream_in, table_in
+from tests.infra.parts import (
+    ONLY_THE_PAUSE,
+    STREAM_ARN,
+    TABLE_ARN,
+    actions_of,
+    make_stack,
+    statements_of,
+    stream_in,
+    table_in,
+)
 from tests.infra.synthesis import ACCOUNT, PROJECT, REGION, Template, resolved, resources_of, template_of
 
 PACKAGE: Final = PROJECT / "consumer" / "dropslot"
@@ -129,9 +138,10 @@ def test_the_function_may_do_this_and_nothing_else(template: Template) -> None:
 
 
 def test_the_sweep_may_do_this_and_nothing_else(template: Template) -> None:
-    """Given the sweep's function, it looks into the index and redrives; it reads no item and no stream."""
+    """Given the sweep's function, it looks into the index and redrives; it reads no stream, and no item but a pause."""
     rights = rights_of(template, "SweepRole")
-    assert rights.pop(TABLE_ARN) == {"dynamodb:PartiQLUpdate"}
+    assert rights.pop(TABLE_ARN) == {"dynamodb:BatchGetItem", "dynamodb:PartiQLUpdate"}
+    assert statements_of(template, "SweepRole")["LookForPause"]["Condition"] == ONLY_THE_PAUSE
     assert rights.pop(f"{TABLE_ARN}/index/unfinished") == {"dynamodb:Query"}
     ((log, actions),) = rights.items()
     assert "SweepLog" in log

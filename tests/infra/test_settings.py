@@ -99,6 +99,7 @@ def test_a_value_is_read(tmp_path: Path, mapping: dict[str, Any], expected: obje
         ("environment", {"LIMIT": 3}, "at LIMIT: expected a string"),
         ("secrets", {"KEY": ""}, "the name or ARN of a secret"),
         ("feedback", "on", "true or false"),
+        ("feedback_concurrency", -1, "0 to 1000"),
         ("alarm_email", "nobody", "an e-mail address"),
         ("api_log_role", "none", "one of stack, account"),
         ("log_retention_days", 2, "one of 1, 7"),

@@ -6,33 +6,13 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dropslot.operate.diagnosis import ShardLag
+from dropslot.operate.mappings import consumer_mappings, function_name
 from dropslot.operate.target import Target
 from dropslot.operate.trouble import explain
 
 #: Metrics come a minute or two late.
 _WINDOW: Final = timedelta(minutes=10)
 _ENABLED: Final = "Enabled"
-
-
-def stream_arn(target: Target) -> str:
-    """Return the ARN of a pipeline's stream, by that of its table."""
-    partition, _, region, account = target.table_arn.split(":")[1:5]
-    return f"arn:{partition}:kinesis:{region}:{account}:stream/{target.stream}"
-
-
-def mappings(target: Target) -> list[dict[str, Any]]:
-    """Return the event source mappings of the stream whose function processes requests.
-
-    Raises:
-        OutOfReachError: Lambda can't be asked.
-    """
-    client = target.client("lambda")
-    try:
-        answer = client.list_event_source_mappings(EventSourceArn=stream_arn(target))
-    except (ClientError, BotoCoreError) as error:
-        raise explain(error, service="Lambda", where=f"mappings of stream {target.stream}") from error
-    found: list[dict[str, Any]] = answer["EventSourceMappings"]
-    return [mapping for mapping in found if _takes_new_requests(mapping)]
 
 
 def lag_of_functions(target: Target) -> list[ShardLag] | None:
@@ -43,17 +23,11 @@ def lag_of_functions(target: Target) -> list[ShardLag] | None:
     Raises:
         OutOfReachError: Lambda or CloudWatch can't be asked.
     """
-    return [_lag(target, mapping) for mapping in mappings(target)] or None
-
-
-def _takes_new_requests(mapping: dict[str, Any]) -> bool:
-    """Tell the consumer's mapping from others of the stream: these filter out what is new."""
-    filters = mapping.get("FilterCriteria", {}).get("Filters", [])
-    return not filters or any("INSERT" in entry["Pattern"] for entry in filters)
+    return [_lag(target, mapping) for mapping in consumer_mappings(target)] or None
 
 
 def _lag(target: Target, mapping: dict[str, Any]) -> ShardLag:
-    function = mapping["FunctionArn"].split(":function:")[1].partition(":")[0]  # without its alias
+    function = function_name(mapping)
     state, result = mapping["State"], mapping.get("LastProcessingResult", "")
     problem = ""
     if state != _ENABLED:

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dropslot.adapters.requests.rows import attribute
 from dropslot.core import names
-from dropslot.operate.functions import mappings
+from dropslot.operate.mappings import switch_mappings
 from dropslot.operate.moments import format_moment
 from dropslot.operate.requests import open_table
 from dropslot.operate.screen import Screen
@@ -19,6 +19,11 @@ from dropslot.operate.trouble import explain
 
 _TOLD: Final = (
     "consumers heed it within 10 s; what runs then has the grace of a shutdown to end. Requests are still accepted. "
+    "dropslot resume ends it"
+)
+#: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html: polling stops and starts within minutes of an update.
+_FUNCTION_TOLD: Final = (
+    "its function gets nothing more within minutes; a batch under way ends. Requests are still accepted. "
     "dropslot resume ends it"
 )
 
@@ -61,6 +66,8 @@ def pause(target: Target, screen: Screen, *, reason: str) -> None:
     ours = Pause(since_ms=time.time_ns() // 1_000_000, reason=reason)
     item: dict[str, str | int] = {names.ID: names.CONTROL_ID, names.PAUSED_AT: ours.since_ms, names.REASON: reason}
     client = target.dynamodb()
+    # First what may be denied: then nothing has changed. Told again, too: an earlier pause may have been cut short.
+    states = _enable_functions(target, enabled=False)
     try:
         client.put_item(
             TableName=target.table,
@@ -72,9 +79,7 @@ def pause(target: Target, screen: Screen, *, reason: str) -> None:
         pass
     except (ClientError, BotoCoreError) as error:
         raise explain(error, service="DynamoDB", where=target.where) from error
-    # Told again to what may not have heard it: a pause may have been cut short here.
-    _enable_functions(target, enabled=False)
-    _report(screen, current_pause(target) or ours, _TOLD)
+    _report(screen, current_pause(target) or ours, states)
 
 
 def resume(target: Target, screen: Screen) -> None:
@@ -84,38 +89,42 @@ def resume(target: Target, screen: Screen) -> None:
         OutOfReachError: the table, or the mapping of the Lambda consumer, can't be told.
     """
     before = current_pause(target)
-    _enable_functions(target, enabled=True)
+    states = _enable_functions(target, enabled=True)
     try:
         target.dynamodb().delete_item(TableName=target.table, Key={names.ID: attribute(names.CONTROL_ID)})
     except (ClientError, BotoCoreError) as error:
         raise explain(error, service="DynamoDB", where=target.where) from error
     if screen.as_json:
         screen.json({"paused": False})
-    screen.say("consumers go on within half a minute" if before is not None else "there was no pause")
+    _tell_states(screen, states)
+    soon = "minutes" if states else "half a minute"
+    screen.say(f"consumers go on within {soon}" if before is not None else "there was no pause")
 
 
-def _report(screen: Screen, pause: Pause, told: str) -> None:
+def _report(screen: Screen, pause: Pause, states: Mapping[str, str]) -> None:
     if screen.as_json:
         report: Mapping[str, Any] = {"paused": True, "since": pause.since_ms, "reason": pause.reason or None}
         screen.json(report)
     screen.say(str(pause))
-    screen.say(told)
+    _tell_states(screen, states)
+    screen.say(_FUNCTION_TOLD if states else _TOLD)
 
 
-def _enable_functions(target: Target, *, enabled: bool) -> None:
-    """Switch the mapping that hands records to the Lambda consumer; nothing without one."""
+def _tell_states(screen: Screen, states: Mapping[str, str]) -> None:
+    for function, state in states.items():
+        screen.say(f"the mapping of function {function} is {state.lower()}")
+
+
+def _enable_functions(target: Target, *, enabled: bool) -> Mapping[str, str]:
+    """Switch the mapping that hands records to the Lambda consumer; return its state by function, {} without one."""
     running = target.running
-    if running is not None:
-        if running.mapping_disabled is not None:
-            file = Path(running.mapping_disabled)
-            if enabled:
-                file.unlink(missing_ok=True)
-            else:
-                file.touch()
-        return
-    client = target.client("lambda")
-    for mapping in mappings(target):
-        try:
-            client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
-        except (ClientError, BotoCoreError) as error:
-            raise explain(error, service="Lambda", where=f"mapping {mapping['UUID']}") from error
+    if running is None:
+        return switch_mappings(target, enabled=enabled)
+    if running.mapping_disabled is not None:
+        # The local one heeds the file at once.
+        file = Path(running.mapping_disabled)
+        if enabled:
+            file.unlink(missing_ok=True)
+        else:
+            file.touch()
+    return {}

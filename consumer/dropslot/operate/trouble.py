@@ -32,8 +32,22 @@ _REFUSED_CREDENTIALS: Final = frozenset(
 )
 _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 #: How IAM says it: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
-_DENIAL: Final = re.compile(r"User: (\S+) is not authorized to perform: (\S+)(?: on resource: (\S+))?")
-_PREFIXES: Final = {"DynamoDB": "dynamodb", "Kinesis": "kinesis", "CloudWatch": "cloudwatch", "Lambda": "lambda"}
+_DENIAL: Final = re.compile(r'User: (\S+) is not authorized to perform: (\S+)(?: on resource: "?([^\s"]+)"?)?')
+#: Operations that need another action than one of their own name.
+_OTHER_ACTIONS: Final = {"BatchExecuteStatement": "PartiQLUpdate", "ListObjectsV2": "ListBucket"}
+#: Outputs of the stack: the policies of operators, and the actions of the second; all else is looking.
+LOOK_POLICY: Final = "LookPolicy"
+ACT_POLICY: Final = "ActPolicy"
+ACTING: Final = frozenset(
+    {
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:PartiQLInsert",
+        "dynamodb:PartiQLUpdate",
+        "dynamodb:PutItem",
+        "lambda:UpdateEventSourceMapping",
+    }
+)
 
 
 def explain(error: ClientError | BotoCoreError, *, service: str, where: str) -> DropslotError:
@@ -61,11 +75,8 @@ def _explain_answer(error: ClientError, *, service: str, where: str) -> Dropslot
     answer = error.response.get("Error", {})
     code, message = answer.get("Code", "unknown"), answer.get("Message", "")
     if code in _DENIED:
-        denial = _DENIAL.search(message)
-        action = f"{_PREFIXES.get(service, service.lower())}:{error.operation_name}"
-        who, what, resource = denial.groups() if denial is not None else ("these credentials", action, None)
-        on = resource if resource is not None else where
-        return OutOfReachError(f"{who} may not {what} on {on}: docs/permissions.md has the operator's policy")
+        operation = _OTHER_ACTIONS.get(error.operation_name, error.operation_name)
+        return denied(f"{service.lower()}:{operation}", where, message)
     if code in _REFUSED_CREDENTIALS:
         return OutOfReachError(f"AWS doesn't take these credentials ({code}): sign in again, or give another --profile")
     if code == "ResourceNotFoundException":
@@ -73,3 +84,26 @@ def _explain_answer(error: ClientError, *, service: str, where: str) -> Dropslot
     if code in TRANSIENT_AWS_CODES:
         return OutOfReachError(f"{where} keeps answering {code}: try again later, or with a lower --rate")
     return OutOfReachError(f"{service} {error.operation_name} on {where}: {code}: {message}")
+
+
+def denied(action: str, resource: str, message: str = "") -> OutOfReachError:
+    """Return what to raise when a permission is missing: who lacks which, and what would grant it.
+
+    Args:
+        action: as policies name it.
+        resource: what it was to be done to, for a reader.
+        message: of IAM, which knows all three better; "" where it is lost.
+    """
+    who = "these credentials"
+    denial = _DENIAL.search(message)
+    if denial is not None:
+        who, action, resource = denial[1], denial[2], denial[3] if denial[3] is not None else resource
+        because = message[denial.end() :].strip(" .")
+        if because and "no identity-based policy" not in because:
+            # A boundary, say, or the organisation: no policy of ours would help.
+            return OutOfReachError(f"{who} may not {action} on {resource}, {because}: ask who manages the account")
+    policy = ACT_POLICY if action in ACTING else LOOK_POLICY
+    return OutOfReachError(
+        f"{who} may not {action} on {resource}: the policy in the stack's output {policy} allows it "
+        "(docs/permissions.md, Operators)"
+    )

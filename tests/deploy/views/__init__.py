@@ -36,6 +36,7 @@ VIEWS: Final[Mapping[str, View]] = {
     "AWS::ECS::Service": compute.service,
     "AWS::ECS::TaskDefinition": compute.task_definition,
     "AWS::Events::Rule": compute.rule,
+    "AWS::IAM::ManagedPolicy": access.managed_policy,
     "AWS::IAM::Policy": access.policy,
     "AWS::IAM::Role": access.role,
     "AWS::Kinesis::Stream": data.stream,

@@ -29,6 +29,20 @@ def policy(aws: Aws, _physical_id: str, wanted: Mapping[str, Any]) -> Mapping[st
     return {**found, "Roles": [found["RoleName"]]}
 
 
+def managed_policy(aws: Aws, arn: str, _wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+    """AWS::IAM::ManagedPolicy."""
+    client = aws("iam")
+    found = client.get_policy(PolicyArn=arn)["Policy"]
+    version = client.get_policy_version(PolicyArn=arn, VersionId=found["DefaultVersionId"])["PolicyVersion"]
+    attached = client.list_entities_for_policy(PolicyArn=arn)
+    return {
+        **found,
+        "ManagedPolicyName": found["PolicyName"],
+        "PolicyDocument": version["Document"],
+        "Roles": [one["RoleName"] for one in attached["PolicyRoles"]],
+    }
+
+
 def bucket_policy(aws: Aws, _physical_id: str, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
     """AWS::S3::BucketPolicy."""
     name = wanted["Bucket"]

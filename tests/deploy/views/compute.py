@@ -34,7 +34,8 @@ def function(aws: Aws, name: str, wanted: Mapping[str, Any]) -> Mapping[str, Any
     found = aws("lambda").get_function_configuration(FunctionName=name)
     asset = aws("s3").get_object(Bucket=wanted["Code"]["S3Bucket"], Key=wanted["Code"]["S3Key"])["Body"].read()
     same = found["CodeSha256"] == base64.b64encode(hashlib.sha256(asset).digest()).decode()
-    return {**found, "Code": wanted["Code"] if same else None}
+    reserved = aws("lambda").get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
+    return {**found, "Code": wanted["Code"] if same else None, "ReservedConcurrentExecutions": reserved}
 
 
 def version(aws: Aws, arn: str, wanted: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -66,6 +66,7 @@ def one(**replaced: Any) -> dict[str, Any]:
         "FunctionArn": FUNCTION_ARN,
         "State": "Enabled",
         "LastProcessingResult": "OK",
+        "FunctionResponseTypes": [mapping.RESPONSE_TYPE],
         "FilterCriteria": {"Filters": patterns},
         **replaced,
     }
@@ -104,7 +105,7 @@ def test_a_mapping_that_works_is_as_old_as_its_metric_says(stubbed: Callable[...
             "the last batch ended with: PROBLEM: Function call failed",
         ),
         ({"LastProcessingResult": "No records processed"}, ""),
-        ({"FilterCriteria": {}}, ""),
+        ({"State": "Disabling"}, "its mapping is disabling: the function gets nothing"),
     ],
 )
 def test_a_mapping_that_does_not_work_is_named(
@@ -123,9 +124,9 @@ def test_a_mapping_that_does_not_work_is_named(
 
 
 def test_other_mappings_of_the_stream_are_none_of_the_consumer(stubbed: Callable[..., Target]) -> None:
-    """Given mappings that leave out new requests, or none, no function is the consumer."""
-    other = one(FilterCriteria={"Filters": [{"Pattern": '{"data":{"eventName":["MODIFY"]}}'}]})
-    for mappings in ([], [other]):
+    """Given mappings that leave out new requests, take everything, or none at all, no function is the consumer."""
+    feedback = one(FilterCriteria={"Filters": [{"Pattern": json.dumps(each)} for each in mapping.NOTIFY_FILTERS]})
+    for mappings in ([], [feedback], [one(FilterCriteria={})], [one(FunctionResponseTypes=[])]):
         target = stubbed({"lambda": {"list_event_source_mappings": {"EventSourceMappings": mappings}}})
         assert lag_of_functions(target) is None
 

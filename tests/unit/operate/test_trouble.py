@@ -11,26 +11,48 @@ from dropslot.operate.trouble import explain
 TABLE_ARN = "arn:aws:dynamodb:eu-central-1:123456789012:table/shop-requests"
 
 
-def answer(code: str, message: str = "no") -> ClientError:
+def answer(code: str, message: str = "no", operation: str = "Query") -> ClientError:
     """Return an error as a service answers it."""
-    return ClientError({"Error": {"Code": code, "Message": message}}, "Query")
+    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 
+ADA = "arn:aws:sts::123456789012:assumed-role/on-call/ada"
+UNFINISHED = f"{TABLE_ARN}/index/unfinished"
 DENIAL = (
-    f"User: arn:aws:sts::123456789012:assumed-role/on-call/ada is not authorized to perform: dynamodb:Query on "
-    f"resource: {TABLE_ARN}/index/unfinished because no identity-based policy allows the dynamodb:Query action"
+    f"User: {ADA} is not authorized to perform: dynamodb:Query on resource: {UNFINISHED} because no identity-based "
+    "policy allows the dynamodb:Query action"
 )
 
 ROWS: list[tuple[ClientError | BotoCoreError, type[DropslotError], str]] = [
     (
         answer("AccessDeniedException", DENIAL),
         OutOfReachError,
-        f"arn:aws:sts::123456789012:assumed-role/on-call/ada may not dynamodb:Query on {TABLE_ARN}/index/unfinished: ",
+        f"{ADA} may not dynamodb:Query on {UNFINISHED}: the policy in the stack's output LookPolicy allows it",
+    ),
+    (
+        answer("AccessDeniedException", DENIAL.replace("no identity-based policy", "no permissions boundary")),
+        OutOfReachError,
+        f"{ADA} may not dynamodb:Query on {UNFINISHED}, because no permissions boundary allows the dynamodb:Query",
+    ),
+    (
+        answer("AccessDeniedException", f"{DENIAL.partition(' because')[0]} with an explicit deny in a session policy"),
+        OutOfReachError,
+        f"{ADA} may not dynamodb:Query on {UNFINISHED}, with an explicit deny in a session policy: ask who manages",
+    ),
+    (
+        answer("AccessDenied", 'User: u is not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::b/k"'),
+        OutOfReachError,
+        "u may not s3:GetObject on arn:aws:s3:::b/k: the policy in the stack's output LookPolicy allows it",
     ),
     (
         answer("AccessDeniedException", "denied"),
         OutOfReachError,
-        "these credentials may not dynamodb:Query on table t: docs/permissions.md has the operator's policy",
+        "these credentials may not dynamodb:Query on table t: the policy in the stack's output LookPolicy allows it",
+    ),
+    (
+        answer("AccessDeniedException", "", "BatchExecuteStatement"),
+        OutOfReachError,
+        "these credentials may not dynamodb:PartiQLUpdate on table t: the policy in the stack's output ActPolicy",
     ),
     (
         answer("ExpiredTokenException"),

@@ -42,7 +42,7 @@ class ScheduledSweep:
         self._options = sweep_options(settings)
 
     async def run(self, *, remaining_ms: float) -> dict[str, Any]:
-        """Sweep.
+        """Sweep; during a pause only count.
 
         Args:
             remaining_ms: milliseconds that the function's time-out leaves.
@@ -58,8 +58,9 @@ class ScheduledSweep:
         tally = Tally(counters.totals, monotonic_seconds=time.monotonic)
         sweep = Sweep(requests=self._table, clock=self._clock, counters=counters, options=self._options)
         redriven = 0
+        paused = await self._paused()
         try:
-            while found := await sweep.once():
+            while not paused and (found := await sweep.once()):
                 redriven += found
                 if self._clock.now_ms() + self._options.interval_seconds * 1000 > end_ms:
                     break
@@ -71,6 +72,18 @@ class ScheduledSweep:
             tally.tell()
         await backlog.tell(self._table, clock=self._clock, grace_ms=self._options.grace_ms)
         return {"redriven": redriven}
+
+    async def _paused(self) -> bool:
+        """Ask once for the whole round: what it redrives after that is run when the pause is over."""
+        try:
+            paused = await self._table.paused()
+        except TransientError as error:
+            # The sweep is the guarantee: it needs more than a silence to stand still.
+            _log.warning("pause_unknown", extra={"error": str(error)})
+            return False
+        if paused:
+            _log.info("paused")
+        return paused
 
 
 def sweep_function(environment: Mapping[str, str]) -> Function[ScheduledSweep]:

@@ -5,11 +5,11 @@ from typing import Protocol
 
 from dropslot.adapters.requests.direct import DirectRequests
 from dropslot.adapters.wire.connections import Connections
-from dropslot.engine.ports import Requests, UnfinishedCount
+from dropslot.engine.ports import PauseSign, Requests, UnfinishedCount
 from dropslot.runtimes.lambda_.direct import DirectWay
 
 
-class Table(Requests, UnfinishedCount, Protocol):
+class Table(Requests, PauseSign, UnfinishedCount, Protocol):
     """All that the functions do with the table."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dropslot.adapters.requests.memory import MemoryRequests
+from dropslot.core import names
 from dropslot.core.errors import TransientError
 from dropslot.engine.sweep import ROWS_PER_QUEUE
 from dropslot.runtimes.lambda_.sweep import ScheduledSweep
@@ -29,7 +30,7 @@ class Setting:
 
     def pending(self) -> int:
         """Return how many were redriven."""
-        return sum(item["status"]["S"] == "pending-a" for item in self.table.items.values())
+        return sum(item.get("status") == {"S": "pending-a"} for item in self.table.items.values())
 
     async def invoke(self, remaining_seconds: float) -> dict[str, Any]:
         """Invoke the function; time moves on by itself."""
@@ -78,10 +79,36 @@ async def test_it_ends_before_the_function_is_cut_off() -> None:
 
 
 @asynchronous
+async def test_a_pause_is_heeded(caplog: pytest.LogCaptureFixture) -> None:
+    """Given a pause, then nothing is redriven, and the backlog is counted all the same; after it all is."""
+    caplog.set_level(logging.INFO)
+    setting = Setting(3)
+    setting.table.put({names.ID: {"S": names.CONTROL_ID}, names.PAUSED_AT: {"N": "1"}})
+    assert await setting.invoke(55) == {"redriven": 0}
+    assert setting.pending() == 0
+    assert [entry.getMessage() for entry in caplog.records] == ["paused", "backlog"]
+    del setting.table.items[names.CONTROL_ID]
+    assert await setting.invoke(55) == {"redriven": 3}
+
+
+@asynchronous
+async def test_a_pause_that_cannot_be_asked_for_is_none(caplog: pytest.LogCaptureFixture) -> None:
+    """Given that the pause can't be asked for, the table else can, then the sweep does its work and says so."""
+    setting = Setting(3)
+
+    async def refuse() -> bool:
+        raise TransientError("AccessDeniedException")
+
+    setting.requests.paused = refuse  # type: ignore[method-assign]
+    assert await setting.invoke(55) == {"redriven": 3}
+    assert "pause_unknown" in [entry.getMessage() for entry in caplog.records]
+
+
+@asynchronous
 async def test_a_table_out_of_reach_fails_the_invocation(caplog: pytest.LogCaptureFixture) -> None:
     """Given no table, then the function's own error metric shows it, and a line says why."""
     setting = Setting(1)
     setting.requests.reachable = False
     with pytest.raises(TransientError):
         await setting.invoke(55)
-    assert [entry.getMessage() for entry in caplog.records] == ["sweep_unreachable"]
+    assert [entry.getMessage() for entry in caplog.records] == ["pause_unknown", "sweep_unreachable"]
