@@ -51,7 +51,7 @@ RESULTS: dict[str, WriteResult] = {
     "ValidationError": WriteResult.INVALID,
     "AccessDenied": WriteResult.RETRY,
     "ResourceNotFound": WriteResult.RETRY,
-    "DuplicateItem": WriteResult.RETRY,
+    "DuplicateItem": WriteResult.REFUSED,
     "SomethingNew": WriteResult.RETRY,
     **dict.fromkeys(
         sorted(
