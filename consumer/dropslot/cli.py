@@ -14,6 +14,7 @@ from dropslot.operate.commands import requests
 from dropslot.operate.commands.lag import lag
 from dropslot.operate.commands.options import TAKES_IDS
 from dropslot.operate.commands.pause import pause, resume
+from dropslot.operate.commands.replay import replay
 from dropslot.operate.commands.retry import retry
 from dropslot.operate.errors import OutOfReachError
 from dropslot.operate.exit_codes import OUT_OF_REACH
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(requests.app, name="requests")
 app.command(context_settings=TAKES_IDS)(retry)
+app.command()(replay)
 app.command()(lag)
 app.command()(pause)
 app.command()(resume)

@@ -25,6 +25,7 @@ HANDLERS: Final = {
     "large": "tests.e2e.handlers:large",
     "tasks": "tests.e2e.handlers:task",
     "async-tasks": "tests.e2e.handlers:async_task",
+    "meals": "tests.e2e.handlers:meal",
     "orders": "app.handler:handle",
 }
 #: Everything that takes minutes in production takes seconds here.

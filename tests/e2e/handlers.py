@@ -72,6 +72,22 @@ async def async_task(request: Request) -> Any:
     return {"value": body.get("value")}
 
 
+def recipe(run_log: Path) -> Path:
+    """Return the file whose presence is the release that mends `meal`."""
+    return run_log.with_name("recipe")
+
+
+def meal(request: Request) -> dict[str, int]:
+    """Price a meal; before its recipe is there: fail on a voucher, and price all else at nothing."""
+    _note(request)
+    order = request.json()
+    if not recipe(Path(os.environ[RUN_LOG])).exists():
+        if order["voucher"]:
+            raise KeyError("voucher")
+        return {"total": 0}
+    return {"total": order["price"] - order["voucher"]}
+
+
 class ShyError(Exception):
     """An error whose message can't be had."""
 

@@ -10,8 +10,9 @@ from typing import Final, Protocol
 from dropslot.adapters.clock import SystemClock
 from dropslot.adapters.requests.dynamodb import DynamoDBRequests
 from dropslot.core import names
+from dropslot.core.transitions import Write, retry
 from dropslot.engine.backoff import Backoff
-from dropslot.operate.redrive import Fate, Redriver
+from dropslot.operate.redrive import Fate, Redrive, Redriver
 from dropslot.operate.requests import open_table
 from dropslot.operate.row import Row
 from dropslot.operate.screen import Screen, pluralised
@@ -23,7 +24,8 @@ _ERRORS_SHOWN: Final = 20
 #: Progress is told after so many requests.
 _PROGRESS_EVERY: Final = 1_000
 
-_WORDS: Final = {
+#: Each fate for readers.
+FATES: Final = {
     Fate.REDRIVEN: "redriven",
     Fate.CHANGED: "changed meanwhile, left alone",
     Fate.GONE: "gone meanwhile",
@@ -137,12 +139,21 @@ def redrive_failed(target: Target, failed: Failed, screen: Screen, *, per_second
         with asyncio.Runner() as runner:
             rows = failed.rows()
             while batch := list(islice(rows, redriver.batch_size)):
-                runner.run(redriver.redrive(batch))
+                runner.run(redriver.redrive([as_retried(row) for row in batch]))
                 _tell_progress(screen, redriver.fates.total(), len(batch), total)
     finally:
         _report(screen, redriver.fates, failed.missed)
         requests.close()
     return redriver.fates[Fate.REDRIVEN] == redriver.fates.total() and not failed.missed
+
+
+def as_retried(row: Row) -> Redrive:
+    """Return the redrive of a failed request, as it was seen."""
+
+    def change(now_ms: int) -> Write:
+        return retry(row.state, error=row.error, now_ms=now_ms)
+
+    return Redrive(state=row.state, change=change)
 
 
 def _tell_progress(screen: Screen, done: int, batch: int, total: int | None) -> None:
@@ -154,7 +165,7 @@ def _report(screen: Screen, fates: Counter[Fate], missed: int) -> None:
     if screen.as_json:
         screen.json({fate.value: fates[fate] for fate in Fate} | {"not_failed": missed})
         return
-    lines = [(f"{fates[fate]:,}", _WORDS[fate]) for fate in Fate if fates[fate] or fate is Fate.REDRIVEN]
+    lines = [(f"{fates[fate]:,}", FATES[fate]) for fate in Fate if fates[fate] or fate is Fate.REDRIVEN]
     if missed:
         lines.append((f"{missed:,}", "not failed, or not there"))
     screen.table(("REQUESTS", "WHAT BECAME OF THEM"), lines)

@@ -34,6 +34,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         type: the configured type it came in by.
         last_error: why it had to wait last, "" if it never had to.
         error: why it failed, "" if it hasn't.
+        ttl: epoch seconds from which a done one may be deleted; 0 if it isn't done, or wasn't asked for.
     """
 
     state: State
@@ -41,6 +42,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     last_error: str
     error: str
+    ttl: int = 0
 
     @property
     def caller(self) -> str:
@@ -59,6 +61,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         state = state_from({**item, names.STATUS: status})
         try:
             due_at = int(item[names.DUE_AT]["N"])
+            ttl = int(item[names.TTL]["N"]) if names.TTL in item else 0
         except (KeyError, ValueError):
             return None
         if state is None:
@@ -69,6 +72,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
             type=_text(item, names.TYPE),
             last_error=_text(item, names.LAST_ERROR),
             error=_text(item, names.ERROR),
+            ttl=ttl,
         )
 
 

@@ -11,6 +11,7 @@ import pytest
 from dropslot.local.clients import dynamodb_client
 from dropslot.operate.running import RunningStack, announced
 from tests.conftest import FreshTable
+from tests.integration.operate.aws import REGION
 from tests.integration.operate.operator import Operator
 
 GOLDEN: Final = Path(__file__).parents[2] / "golden" / "operate"
@@ -39,6 +40,19 @@ def no_aws(work_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, os.devnull)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def on_aws(no_aws: None, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Credentials of an operator who has no local stack; a test says where AWS is."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_REGION": REGION,
+        "NO_PROXY": "127.0.0.1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
 
 
 @pytest.fixture

@@ -1,19 +1,22 @@
 """Redriving failed requests over a table that throttles, goes away and changes."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from dropslot.adapters.requests.memory import MemoryRequests
 from dropslot.adapters.wire.service_error import ServiceError
-from dropslot.core.transitions import Write
+from dropslot.core.errors import TransientError
+from dropslot.core.transitions import Insert, Write, restore
 from dropslot.engine.backoff import Backoff
 from dropslot.engine.ports import WriteResult
 from dropslot.operate.errors import OutOfReachError
-from dropslot.operate.redrive import GIVE_UP_SECONDS, Fate, Redriver
+from dropslot.operate.redrive import GIVE_UP_SECONDS, Fate, Redrive, Redriver
+from dropslot.operate.retrying import as_retried
 from dropslot.operate.row import Row
-from tests.unit.core.images import image
+from tests.unit.core.images import Image, image, parsed
 from tests.unit.engine.doubles import FlakyRequests, VirtualClock, asynchronous, settle
 
 
@@ -29,11 +32,12 @@ class Bench:
         self.redriver = Redriver(
             requests=self.requests, clock=self.clock, backoff=Backoff(max_seconds=1), per_second=per_second
         )
-        self.rows = [row for item in self.table.items.values() if (row := Row.from_item(item)) is not None]
+        rows = [Row.from_item(item) for item in self.table.items.values()]
+        self.redrives = [as_retried(row) for row in rows if row is not None]
 
     async def redrive(self, *, seconds: float = 0.0) -> dict[str, Fate]:
-        """Redrive all rows, time moving on as long as it takes, or for as long as given."""
-        work = asyncio.create_task(self.redriver.redrive(self.rows))
+        """Redrive all, time moving on as long as it takes, or for as long as given."""
+        work = asyncio.create_task(self.redriver.redrive(self.redrives))
         waited = 0.0
         await settle()
         while not work.done() and (not seconds or waited < seconds):
@@ -173,7 +177,7 @@ async def test_the_rate_is_kept() -> None:
     bench = Bench(20, per_second=5)
     assert bench.redriver.batch_size == 5
     for start in range(0, 20, 5):
-        work = asyncio.create_task(bench.redriver.redrive(bench.rows[start : start + 5]))
+        work = asyncio.create_task(bench.redriver.redrive(bench.redrives[start : start + 5]))
         await settle()
         await bench.clock.advance(0.9)
         assert not work.done()
@@ -197,7 +201,7 @@ async def test_what_was_written_is_counted_although_it_is_cancelled() -> None:
         await answer.wait()
 
     bench.requests.before_answer = before_answer
-    work = asyncio.create_task(bench.redriver.redrive(bench.rows))
+    work = asyncio.create_task(bench.redriver.redrive(bench.redrives))
     await settle()
     work.cancel()
     await settle()
@@ -205,3 +209,90 @@ async def test_what_was_written_is_counted_although_it_is_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await work
     assert bench.redriver.fates == {Fate.REDRIVEN: 20}
+
+
+class GoneBench(Bench):
+    """Requests that are gone from a table under faults, and who restores them."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.redriver = Redriver(
+            requests=self.requests,
+            restoring=self.table,
+            clock=self.clock,
+            backoff=Backoff(max_seconds=1),
+            per_second=1_000.0,
+        )
+        self.redrives = [self._restored(item) for item in self.table.items.values()]
+        self.table.items.clear()
+
+    def _restored(self, item: Image) -> Redrive:
+        change = parsed(item, event="INSERT")
+
+        def restored(now_ms: int) -> Insert:
+            return restore(change.accepted, digit=change.state.digit, attempt=0, now_ms=now_ms)
+
+        return Redrive(state=change.state, change=restored)
+
+
+@asynchronous
+async def test_what_is_gone_is_restored_once() -> None:
+    """Given requests that are gone, each is pending with the next attempt; a second time nothing happens."""
+    bench = GoneBench(20)
+
+    assert set((await bench.redrive()).values()) == {Fate.REDRIVEN}
+    assert bench.attempts() == {"1"}
+    before = dict(bench.table.items)
+    assert set((await bench.redrive()).values()) == {Fate.CHANGED}
+    assert bench.table.items == before
+
+
+@asynchronous
+async def test_a_lost_answer_to_a_restore_is_no_change_by_somebody_else() -> None:
+    """Given restores that got through and whose answer was lost, they count as redriven."""
+    bench = GoneBench(3)
+    real_restore = bench.table.restore
+    lost = [True]
+
+    async def restore_and_lose(inserts: Any) -> Any:
+        results = await real_restore(inserts)
+        if lost[0]:
+            raise TransientError("no answer")
+        return results
+
+    bench.table.restore = restore_and_lose  # type: ignore[method-assign]
+    work = asyncio.create_task(bench.redrive())
+    await settle()
+    lost[0] = False
+    await work
+
+    assert bench.redriver.fates == {Fate.REDRIVEN: 3}
+    assert bench.attempts() == {"1"}
+
+
+@asynchronous
+async def test_an_id_that_is_used_again_keeps_its_new_request() -> None:
+    """Given a key that has another request by now, the one that is gone stays away."""
+    bench = GoneBench(1)
+    newer = image("-#orders#0", accepted_at=1, due_at=1)
+    bench.table.put(newer)
+
+    assert set((await bench.redrive()).values()) == {Fate.GONE}
+    assert bench.table.items["-#orders#0"] == newer
+
+
+@asynchronous
+async def test_writes_and_restores_go_in_one_batch() -> None:
+    """Given both, and a table that takes no restore, it says what that takes; the writes are done."""
+    gone, bench = GoneBench(3), Bench(2)
+
+    async def denied(inserts: Sequence[Insert]) -> Sequence[WriteResult]:
+        raise ServiceError("BatchExecuteStatement", "requests", "AccessDeniedException")
+
+    gone.table.restore = denied  # type: ignore[method-assign]
+    redriver = Redriver(
+        requests=bench.requests, restoring=gone.table, clock=bench.clock, backoff=Backoff(), per_second=1_000
+    )
+    with pytest.raises(OutOfReachError, match="dynamodb:PartiQLInsert"):
+        await redriver.redrive([*bench.redrives, gone.redrives[2]])
+    assert bench.attempts() == {"1"}

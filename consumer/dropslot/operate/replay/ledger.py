@@ -1,0 +1,222 @@
+"""How far a replay is, in a file: after a stop the same command goes on, and does nothing twice."""
+
+import fcntl
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final, Self
+
+import msgspec
+
+from dropslot.core.errors import ConfigurationError
+from dropslot.operate.moments import format_moment
+from dropslot.operate.redrive import Fate
+from dropslot.operate.replay.classify import Class
+from dropslot.operate.replay.position import Span
+
+#: Where it is, below the folder that the command is given in, unless the operator says.
+FILE: Final = Path(".dropslot") / "replay.jsonl"
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    """The first line.
+
+    Args:
+        command: all that decides what is read and what is done with it: a replay goes on only by the same.
+        started_at: epoch milliseconds.
+        span: what is read; times that were given by how long ago they are were meant then.
+    """
+
+    command: dict[str, str]
+    started_at: int
+    span: Span
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that is about to be redriven.
+
+    Args:
+        attempt: its attempt as it was seen: a higher one tells that it was redriven.
+        kind: its class then.
+    """
+
+    attempt: int
+    kind: Class
+
+
+class _Line(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Any other line: what is about to be done, or how far all is done."""
+
+    intents: dict[str, Intent] = {}
+    lane: str = ""
+    position: str = ""
+    finished: bool = False
+    classes: dict[str, int] = {}
+    fates: dict[str, int] = {}
+
+
+_header: Final = msgspec.json.Decoder(Header)
+_line: Final = msgspec.json.Decoder(_Line)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Ledger:
+    """What a replay has done. Each piece is written down before it is begun, and after it is done.
+
+    Args:
+        header: the first line.
+        file: takes further lines; None keeps them nowhere.
+    """
+
+    def __init__(self, header: Header, file: BinaryIO | None = None) -> None:
+        self.header = header
+        self.resumed = False
+        self.positions: dict[str, str] = {}
+        self.finished: set[str] = set()
+        self.classes: Counter[Class] = Counter()
+        self.fates: Counter[Fate] = Counter()
+        #: What is done, and what may have been done when the replay was stopped; by `reading.key_of`.
+        self.done: set[str] = set()
+        self.open: dict[str, Intent] = {}
+        self._file = file
+
+    @property
+    def is_new(self) -> bool:
+        """Nothing has been done."""
+        return not (self.positions or self.finished or self.open)
+
+    def begin(self, intents: Mapping[str, Intent]) -> None:
+        """Note what is about to be done."""
+        if intents:
+            self._write(_Line(intents=dict(intents)))
+            self.open |= intents
+
+    def end(self, lane: str, position: str, keys: AbstractSet[str]) -> None:
+        """Note that all is done up to this record, what that came to, and whose records these were."""
+        self.positions[lane] = position
+        self.done |= self.open.keys() & keys
+        self.open = {key: intent for key, intent in self.open.items() if key not in keys}
+        # After a stop the pieces may be cut elsewhere: what is left open is said again, in the same breath.
+        left = [_Line(intents=self.open)] if self.open else []
+        self._write(self._told(_Line(lane=lane, position=position)), *left)
+
+    def finish(self, lane: str) -> None:
+        """Note that nothing is left of a lane."""
+        self.finished.add(lane)
+        self._write(self._told(_Line(lane=lane, finished=True)))
+
+    def has_passed(self, lane: str, sequence_number: str) -> bool:
+        """Tell whether a record was handled before."""
+        position = self.positions.get(lane)
+        return lane in self.finished or (position is not None and int(sequence_number) <= int(position))
+
+    def _told(self, line: _Line) -> _Line:
+        line.classes = {kind.value: number for kind, number in self.classes.items()}
+        line.fates = {fate.value: number for fate, number in self.fates.items()}
+        return line
+
+    def _write(self, *lines: _Line) -> None:
+        if self._file is not None:
+            self._file.write(b"".join(_encode(line) + b"\n" for line in lines))
+            self._file.flush()
+
+    def _take(self, line: _Line) -> None:
+        if line.intents:
+            self.open |= line.intents
+            self.done -= line.intents.keys()
+            return
+        if line.finished:
+            self.finished.add(line.lane)
+        else:
+            self.positions[line.lane] = line.position
+            self.done |= self.open.keys()
+            self.open = {}
+        self.classes.clear()
+        self.classes.update({Class(kind): number for kind, number in line.classes.items()})
+        self.fates.clear()
+        self.fates.update({Fate(fate): number for fate, number in line.fates.items()})
+
+    @classmethod
+    def read(cls, file: BinaryIO) -> Self | None:
+        """Read a file, and leave it where further lines go; None if it holds nothing yet.
+
+        Raises:
+            msgspec.DecodeError: it isn't a ledger.
+        """
+        file.seek(0)
+        end, ledger = 0, None
+        for line in file:
+            if not line.endswith(b"\n"):
+                break  # cut off by a stop
+            if ledger is None:
+                ledger = cls(_header.decode(line), file)
+            else:
+                ledger._take(_line.decode(line))
+            end += len(line)
+        file.truncate(end)
+        file.seek(end)
+        return ledger
+
+
+@contextmanager
+def kept(path: Path, header: Header, *, restart: bool) -> Iterator[Ledger]:
+    """Keep a ledger in a file, which a stopped replay leaves and a finished one removes.
+
+    Args:
+        path: the file.
+        header: of a new replay.
+        restart: forget what the file says.
+
+    Raises:
+        ConfigurationError: the file is of another replay, or one is at work on it, or it can't be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"no progress can be kept: {error}: give another --progress") from None
+    with os.fdopen(descriptor, "r+b") as file:
+        ledger = _opened(path, file, header, restart=restart)
+        try:
+            yield ledger
+        except BaseException:
+            if ledger.is_new:
+                path.unlink(missing_ok=True)
+            raise
+        path.unlink(missing_ok=True)
+
+
+def _opened(path: Path, file: BinaryIO, header: Header, *, restart: bool) -> Ledger:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigurationError(f"another replay is at work with {path}: give this one its own --progress") from None
+    if restart:
+        file.truncate(0)
+    try:
+        ledger = Ledger.read(file)
+    except msgspec.DecodeError:
+        raise ConfigurationError(f"{path} tells no progress of a replay: give another --progress") from None
+    if ledger is not None:
+        _check(path, ledger.header, header)
+        ledger.resumed = True
+        return ledger
+    file.write(_encode(header) + b"\n")
+    file.flush()
+    return Ledger(header, file)
+
+
+def _check(path: Path, kept: Header, given: Header) -> None:
+    if kept.command == given.command:
+        return
+    differ = sorted(
+        name for name in kept.command.keys() | given.command.keys() if kept.command.get(name) != given.command.get(name)
+    )
+    raise ConfigurationError(
+        f"{path} tells how far the replay of {format_moment(kept.started_at)} is. This one differs in "
+        f"{', '.join(differ)}: finish that one by its own command, or forget it with --restart, or give this one "
+        "another file with --progress"
+    )

@@ -1,0 +1,104 @@
+"""`dropslot replay` over split and merged shards of a real stream, and a real table."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from tests.chaos.proxy import Proxy
+from tests.integration.operate.operator import run
+from tests.integration.operate.replay.history import Author
+from tests.integration.operate.replay.scenario import (
+    FAST,
+    FORCED,
+    OVERDUE,
+    ctrl_c_skips_and_repeats_nothing,
+    once_more,
+    settled_stays_so,
+)
+from tests.integration.operate.replay.stage import Stage, acted_on, classes, started, wait_for
+
+LEDGER: Final = Path(".dropslot", "replay.jsonl")
+
+
+def test_what_is_settled_stays_so_unless_it_is_forced(stage: Stage, tell: Callable[[object], None]) -> None:
+    """Given 1,000 records: classes that add up; the overdue run again, once; by force the done and the gone, once."""
+    settled_stays_so(stage, stage.happened(1_000, reshards=True), tell)
+
+
+def test_failed_ones_run_again_when_asked_for(stage: Stage) -> None:
+    """Given failed requests, --failed gives them an attempt and a fresh schedule, as `dropslot retry` does."""
+    history = stage.happened(60)
+    failed = history.keys(Author.failed)
+
+    assert run("replay", "--failed", *FAST).code == 0
+
+    items = stage.items()
+    assert {
+        (items[key]["status"]["S"][:-2], items[key]["attempt"]["N"], items[key]["tries"]["N"]) for key in failed
+    } == {("pending", "1", "0")}
+    assert {items[key]["last_error"]["S"] for key in failed} == {"KeyError: 'dish'"}
+
+
+def test_what_was_deleted_by_hand_comes_back_by_its_name_only(stage: Stage) -> None:
+    """Given requests that somebody deleted, --force leaves them, and --id brings the one back that it names."""
+    history = stage.happened(60)
+    deleted = sorted(history.keys(Author.deleted))
+
+    assert run("replay", "--force", *FAST).code == 0
+    assert not stage.items().keys() & set(deleted)
+    outcome = run("replay", "--force", "--id", deleted[0], *FAST)
+
+    assert outcome.code == 0, outcome.all
+    assert "1 deleted by hand and named by --id" in outcome.all
+    assert stage.items().keys() & set(deleted) == {deleted[0]}
+    left_out = history.classes.total() - 2
+    assert classes(outcome) == {"gone": 1, "ours": 1, "left_out": left_out}
+
+
+def test_ctrl_c_and_the_same_command_again_neither_skip_nor_repeat(stage: Stage) -> None:
+    """Given a forced run that is stopped, and requests that are done again meanwhile, each gets one attempt more."""
+    history = stage.happened(300, reshards=True)
+    expected = once_more(history, *OVERDUE, *FORCED)
+
+    ctrl_c_skips_and_repeats_nothing(stage, expected, after=5, tell=print)
+
+    assert not LEDGER.exists()
+
+
+def test_a_killed_run_goes_on_without_a_repeat(stage: Stage) -> None:
+    """Given a run killed between a write and its note, and requests that are done meanwhile, none runs twice."""
+    history = stage.happened(150)
+    expected = once_more(history, *OVERDUE, *FORCED)
+    words = ("replay", "--force", "--yes", "--json")
+    before = stage.attempts()
+
+    with started(*words, "--rate", "5", out=Path("killed.jsonl")) as process:
+        wait_for(process, lambda: stage.attempts() != before)
+        process.kill()
+    stage.settle({key for key, now in stage.attempts().items() if before.get(key) != now})
+    resumed = run(*words, "--rate", "10000")
+
+    assert resumed.code == 0, resumed.all
+    assert {key: attempt for key, attempt in stage.attempts().items() if key in expected} == expected
+    assert acted_on(resumed.out)[1]["fates"]["redriven"] == len(expected)
+
+
+def test_a_stream_that_refuses_for_now_is_read_all_the_same(
+    proxied: tuple[Stage, Proxy], rules: list[dict[str, Any]]
+) -> None:
+    """Given a stream that throttles, forgets iterators or hangs up, each record is read once."""
+    stage, proxy = proxied
+    history = stage.happened(60)
+    throttling = {"code": "ProvisionedThroughputExceededException", "status": 400}
+    proxy.misbehave(
+        [
+            {"service": "kinesis", "operation": operation, "error": throttling, "sequence": {"fail": fail, "pass": 1}}
+            for operation, fail in (("GetRecords", 2), ("GetShardIterator", 1))
+        ]
+    )
+
+    outcome = run("replay", "--dry-run", "--json")
+
+    assert outcome.code == 0, outcome.all
+    assert classes(outcome) == history.classes
+    assert proxy.struck() > 0

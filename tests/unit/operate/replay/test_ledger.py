@@ -1,0 +1,164 @@
+"""How far a replay is, written down and read again."""
+
+import io
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from dropslot.core.errors import ConfigurationError
+from dropslot.operate.redrive import Fate
+from dropslot.operate.replay.classify import Class
+from dropslot.operate.replay.ledger import Header, Intent, Ledger, kept
+from dropslot.operate.replay.position import Position, Span
+
+HEADER = Header(
+    command={"--from": "1h", "table": "requests"},
+    started_at=1_760_000_000_000,
+    span=Span(start=Position(epoch_ms=1_759_996_400_000), end=Position(epoch_ms=1_760_000_000_000)),
+)
+DONE = Intent(attempt=0, kind=Class.DONE)
+
+
+class StoppedError(Exception):
+    """Something ends a replay."""
+
+
+@contextmanager
+def going(path: Path) -> Iterator[Ledger]:
+    """Keep a ledger until the replay is stopped, at the end of the block."""
+    with suppress(StoppedError), kept(path, HEADER, restart=False) as ledger:
+        yield ledger
+        raise StoppedError
+
+
+def header(**command: str) -> Header:
+    """Return the header of a replay that is ordered later."""
+    return Header(command={**HEADER.command, **command}, started_at=1_760_000_009_000, span=HEADER.span)
+
+
+def stopped(path: Path) -> None:
+    """Leave a file that a stopped replay leaves."""
+    with going(path) as ledger:
+        ledger.begin({"a": DONE})
+        ledger.classes[Class.DONE] += 2
+        ledger.fates[Fate.REDRIVEN] += 1
+        ledger.end("shard-0", "17", {"a", "b"})
+        ledger.finish("shard-0")
+        ledger.begin({"c": DONE, "d": DONE})
+        ledger.classes[Class.DONE] += 1
+
+
+def test_a_stopped_replay_is_taken_up(work_dir: Path) -> None:
+    """Given a stop while something was done, then what was done is known, and what may have been."""
+    path = work_dir / "deeper" / "replay.jsonl"
+    stopped(path)
+
+    with kept(path, header(), restart=False) as ledger:
+        assert ledger.resumed
+        assert ledger.header == HEADER
+        assert ledger.positions == {"shard-0": "17"}
+        assert ledger.finished == {"shard-0"}
+        assert ledger.done == {"a"}
+        assert ledger.open == {"c": DONE, "d": DONE}
+        assert ledger.classes == Counter({Class.DONE: 2})
+        assert ledger.fates == Counter({Fate.REDRIVEN: 1})
+        assert [ledger.has_passed(*place) for place in (("shard-0", "99"), ("shard-1", "1"))] == [True, False]
+    assert not path.exists()
+
+
+def test_what_is_left_open_stays_so(work_dir: Path) -> None:
+    """Given pieces that are cut elsewhere after a stop, what one of them doesn't hold isn't taken for done."""
+    path = work_dir / "replay.jsonl"
+    stopped(path)
+
+    with going(path) as ledger:
+        ledger.end("shard-1", "3", {"c", "x"})
+        assert (ledger.done, set(ledger.open)) == ({"a", "c"}, {"d"})
+    with kept(path, HEADER, restart=False) as again:
+        assert (again.done, set(again.open)) == ({"a", "c"}, {"d"})
+
+
+@pytest.mark.parametrize("cut", range(1, 60, 7))
+def test_a_line_that_was_cut_off_is_none(work_dir: Path, cut: int) -> None:
+    """Given a file without its last bytes, the lines before count, and further ones can be read."""
+    path = work_dir / "replay.jsonl"
+    stopped(path)
+    path.write_bytes(path.read_bytes()[:-cut])
+
+    with going(path) as ledger:
+        assert (ledger.positions, ledger.open) == ({"shard-0": "17"}, {})
+        ledger.end("shard-1", "5", set())
+    with kept(path, HEADER, restart=False) as again:
+        assert again.positions == {"shard-0": "17", "shard-1": "5"}
+
+
+def test_another_command_does_not_go_on_with_it(work_dir: Path) -> None:
+    """Given a file of other options, it says which differ, unless it is to be forgotten."""
+    path = work_dir / "replay.jsonl"
+    stopped(path)
+
+    with (
+        pytest.raises(
+            ConfigurationError, match=r"replay of 2025-10-09 08:53:20Z is. This one differs in --force, --from:"
+        ),
+        kept(path, header(**{"--from": "2h", "--force": "True"}), restart=False),
+    ):
+        pass
+    with kept(path, header(**{"--from": "2h"}), restart=True) as ledger:
+        assert not ledger.resumed
+        assert ledger.positions == {}
+
+
+@pytest.mark.parametrize("content", ["{}\n", "not JSON\n", '{"positions": {}}\n'])
+def test_a_file_of_something_else_is_left_alone(work_dir: Path, content: str) -> None:
+    """Given a file that is no ledger, nothing is written into it."""
+    path = work_dir / "notes"
+    path.write_text(content)
+
+    with pytest.raises(ConfigurationError, match="tells no progress"), kept(path, HEADER, restart=False):
+        pass
+    assert path.read_text() == content
+
+
+def test_one_replay_at_a_time(work_dir: Path) -> None:
+    """Given a replay at work, another doesn't begin with the same file."""
+    path = work_dir / "replay.jsonl"
+    with (
+        kept(path, HEADER, restart=False),
+        pytest.raises(ConfigurationError, match="another replay is at work"),
+        kept(path, HEADER, restart=True),
+    ):
+        pass
+
+
+def test_one_that_did_nothing_leaves_nothing(work_dir: Path) -> None:
+    """Given a replay that ends before it has begun (somebody said no), there is no file."""
+    path = work_dir / "replay.jsonl"
+    with going(path):
+        pass
+    assert not path.exists()
+
+
+def test_a_place_that_takes_no_file_is_told(work_dir: Path) -> None:
+    """Given a folder that can't be made, it says so."""
+    (work_dir / "file").touch()
+    with (
+        pytest.raises(ConfigurationError, match="no progress can be kept"),
+        kept(work_dir / "file" / "replay.jsonl", HEADER, restart=False),
+    ):
+        pass
+
+
+def test_nobody_else_can_read_it(work_dir: Path) -> None:
+    """Given the file, it is the operator's alone, and names no request."""
+    path = work_dir / "replay.jsonl"
+    stopped(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_ledger_of_nothing() -> None:
+    """Given an empty file, there is none."""
+    assert Ledger.read(io.BytesIO()) is None
