@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 from dropslot.adapters.requests.rows import Item
 from dropslot.core import names
 from dropslot.core.policy import KILLED_ITS_WORKER
-from dropslot.core.transitions import Equals, Write
+from dropslot.core.transitions import AbsentOrAtMost, Equals, Insert, Write
 from dropslot.engine.ports import WriteResult
 from tests.simulation import items
 from tests.simulation.feed import Record
 from tests.simulation.holder import Holder
 from tests.simulation.invocation import Invocation
 from tests.simulation.life import Key, Life
+from tests.simulation.operations import OperationChecker
 from tests.simulation.process import LOST_HANDLERS_MAX
 from tests.simulation.promises import Promises
 from tests.simulation.reader import Lease
@@ -42,8 +43,10 @@ class Checker:
         self._demand = promises.demand
         self.lives: dict[Key, Life] = {}
         self.runs = RunChecker(world, self.lives, promises)
-        #: Who is changing the table: "" for the consumers and the sweep.
+        self.operations = OperationChecker(world, self.lives, promises)
+        #: Who is changing the table: "" for all that is a transition.
         self.actor = ""
+        self._write: tuple[Write | Insert, Holder] | None = None
         self._open = 0
         #: The outcomes of each consumer.
         self.outcomes: Counter[str] = Counter()
@@ -60,23 +63,29 @@ class Checker:
         if new is None:
             self._deleted(key, image)
         elif old is None:
-            self._demand(self.actor == "client", "no ghost", key[0], "an item appeared that no client sent")
-            self.lives[key] = Life(key, self._world.loop.time())
+            if self.actor == "client":
+                self.lives[key] = Life(key, new, self._world.loop.time())
+            else:
+                assert self._write is not None
+                self.operations.restored(new, *self._write)
             self._open += 1
         elif self.actor != "client":
             self._moved(key, old, new)
         else:
             self._repeated(key, old, new)
 
-    def written(self, write: Write, result: WriteResult, holder: Holder) -> None:
-        """Check what the table answered to a write.
+    def writing(self, write: Write | Insert, holder: Holder) -> None:
+        """See `Watcher.writing`."""
+        self._write = write, holder
+        self.operations.writing(write, holder)
 
-        Args:
-            write: the write.
-            result: the answer.
-            holder: who sent it.
-        """
+    def written(self, write: Write | Insert, result: WriteResult, holder: Holder) -> None:
+        """See `Watcher.written`."""
         self._world.history.note(f"{write.transition} {result.value}", write.id)
+        if result is WriteResult.APPLIED:
+            self.operations.written(write, holder)
+        if isinstance(write, Insert):
+            return
         if result is WriteResult.APPLIED:
             self._applied(write, self.lives[items.key_of(self._world.table.items[write.id])], holder)
         if write.transition != names.DONE or result is not WriteResult.REFUSED:
@@ -84,8 +93,9 @@ class Checker:
         item = self._world.table.items.get(write.id)
         meant = [c.value for c in write.conditions if isinstance(c, Equals) and c.name == names.ACCEPTED_AT]
         if item is not None and meant and item.get(names.ACCEPTED_AT) == {"N": str(meant[0])}:
-            settled = names.TTL in item or names.ERROR in item
-            self._demand(settled, "success counts", write.id, "a success was refused though nothing was settled")
+            attempts = [c.value for c in write.conditions if isinstance(c, AbsentOrAtMost) and c.name == names.FLOOR]
+            over = items.settled(item) or any(items.number(item, names.FLOOR) > attempt for attempt in attempts)
+            self._demand(over, "success counts", write.id, "a success was refused though nothing was settled")
 
     def _applied(self, write: Write, life: Life, holder: Holder) -> None:
         if write.transition == "suspect":
@@ -104,10 +114,13 @@ class Checker:
             self.outcomes[holder.consumer] += 1
 
     def _deleted(self, key: Key, old: Item) -> None:
+        life = self.lives[key]
+        life.deleted_at = self._world.loop.time()
+        if self.actor == "operator":
+            self._open -= life.settled_at is None
+            self.operations.deleted()
+            return
         self._demand(self.actor == "expiry", "accepted is never lost", key[0], "the item was deleted")
-        life = self.lives.get(key)
-        if life is not None:
-            life.deleted_at = self._world.loop.time()
         self._demand(names.TTL in old, "accepted is never lost", key[0], "an unsettled item was deleted")
 
     def _repeated(self, key: Key, old: Item, new: Item) -> None:
@@ -123,13 +136,15 @@ class Checker:
         for name in _FIXED:
             self._demand(old.get(name) == new.get(name), "a request stays what it is", request_id, f"{name} changed")
         was, status = items.status(old), items.status(new)
-        if items.settled(old):
-            # Only a repeat by the client may touch it, and an operator.
-            self._demand(False, "settled stays settled", request_id, f"{items.Brief(old)} became {items.Brief(new)}")
         before, attempt = items.number(old, names.ATTEMPT), items.number(new, names.ATTEMPT)
         self._demand(attempt >= before, "attempt never falls", request_id, f"{before} became {attempt}")
         self._check_shape(request_id, status, new)
         life = self.lives[key]
+        if items.settled(old):  # only a repeat by the client may touch it, and an operator
+            assert self._write is not None
+            self.operations.revived(life, old, new, *self._write)
+            self._open += 1
+            return
         life.attempt = attempt
         match was, status:
             case (("pending" | "waiting"), "done"):
@@ -230,7 +245,8 @@ class Checker:
 
     def _demand_resolved(self, promise: str, records: Sequence[Record], place: str) -> None:
         for record in records:
-            if record.asks:
+            life = self.lives.get((record.id, record.accepted_at))
+            if record.asks and life is not None and not life.reused:
                 item = self._world.table.items.get(record.id)
                 self._demand(
                     items.resolved(item, record.accepted_at, record.attempt),
@@ -245,7 +261,7 @@ class Checker:
         """Check what holds at the end, when all is settled."""
         world = self._world
         for life in self.lives.values():
-            if life.key in world.scripts.poisonous and life.settled_at is not None:
+            if life.key in world.scripts.poisonous and life.settled_at is not None and life.deleted_at is None:
                 item = world.table.items.get(life.key[0])
                 failed = item is not None and names.ERROR in item
                 self._demand(failed, "poison fails", life.key[0], "a request that never returned is not failed")
@@ -256,7 +272,7 @@ class Checker:
 
     def unsettled(self) -> list[Key]:
         """Return what still has to be settled."""
-        return [key for key, life in self.lives.items() if life.settled_at is None]
+        return [key for key, life in self.lives.items() if life.settled_at is None and life.deleted_at is None]
 
 
 def known_for_seconds(fresh_ms: float, latency_max_seconds: float) -> float:

@@ -1,5 +1,6 @@
 """Clients: send requests, repeat them, use an id again after its request was deleted; and the table's time to live."""
 
+import random
 from typing import TYPE_CHECKING
 
 from dropslot.adapters.requests.rows import Item, attribute
@@ -78,9 +79,13 @@ class Clients:
         world.checker.actor = "expiry"
         world.table.delete(request_id)
         world.checker.actor = ""
-        again_at = world.loop.time() + world.random.choice((0.05, 1.0, 5.0))
-        if again_at < world.plan.quiet_at and world.random.random() < 0.8:
-            self._at(again_at, request_id, world.random.choice(("body", "another")))
+        self.use_again(request_id, world.random)
+
+    def use_again(self, request_id: str, source: random.Random) -> None:
+        """Have the id of a deleted request used again."""
+        again_at = self._world.loop.time() + source.choice((0.05, 1.0, 5.0))
+        if again_at < self._world.plan.quiet_at and source.random() < 0.8:
+            self._at(again_at, request_id, source.choice(("body", "another")))
 
     def _at(self, at: float, request_id: str, body: str) -> None:
         self._world.loop.call_at(at, self.accept, request_id, body, context=self._world.nobody)

@@ -55,12 +55,23 @@ OF_FUNCTIONS: Final[Mapping[str, float]] = {
 }
 #: That of a migration: one consumer leaves for good.
 OF_BOTH: Final[Mapping[str, float]] = {"handover": 0.4}
+#: What operators do, and how their commands end before their time; they are drawn elsewhere (`operators_plan`).
+BY_OPERATORS: Final = (
+    "operator_retry",
+    "operator_redrive",
+    "operator_force",
+    "operator_restore",
+    "operator_delete",
+    "operator_killed",
+    "operator_interrupted",
+    "operators_at_once",
+)
 #: What a process waits at most before it makes a call again that failed.
 LONGEST_PAUSE_SECONDS: Final = 2.0
 #: Those that keep a call of the table from being answered, or from being answered soon.
 _OF_CALLS: Final = frozenset({"latency", "errors", "lost_answers", "retries"})
-#: Every class of fault.
-CLASSES: Final[Mapping[str, float]] = {**COMMON, **OF_WORKERS, **OF_FUNCTIONS, **OF_BOTH}
+#: Every class of fault, and what operators do.
+CLASSES: Final = (*COMMON, *OF_WORKERS, *OF_FUNCTIONS, *OF_BOTH, *BY_OPERATORS)
 
 
 class Faults:
@@ -89,7 +100,8 @@ class Faults:
 
     def outage(self, now: float) -> bool:
         """Tell whether the table is out of reach."""
-        if any(start <= now < end for start, end in self._plan.outages):
+        outages = self._plan.outages
+        if outages and any(start <= now < end for start, end in outages):
             self.struck.update({"outage"} & self._plan.faults)
             self._troubled_at = now
             return True

@@ -33,6 +33,7 @@ class Record:
         accepted_at: generation of the request.
         attempt: in the new image.
         asks: it asks for a run.
+        by_hand: it tells that somebody deleted the request.
     """
 
     sequence_number: int
@@ -42,6 +43,7 @@ class Record:
     accepted_at: int
     attempt: int
     asks: bool
+    by_hand: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -87,15 +89,21 @@ class Feed:
         depth = shards - 1
         self.shards = [StreamShard(f"shard-{slot}", depth, slot) for slot in range(shards)]
 
-    def changed(self, old: Item | None, new: Item | None) -> None:
-        """Take a change of the table."""
+    def changed(self, old: Item | None, new: Item | None, *, expired: bool) -> None:
+        """Take a change of the table.
+
+        Args:
+            old: the item before.
+            new: the item now.
+            expired: it was deleted by its time to live.
+        """
         now, strikes = self._loop.time(), self._faults.strikes
         if strikes("skips", 0.1, now):
             return
         image = new if new is not None else old
         assert image is not None
-        data = _change_record(old, new, now_ms=self._loop.now_ms())
-        about = _about(old, new)
+        data = _change_record(old, new, now_ms=self._loop.now_ms(), expired=expired)
+        about = _about(old, new, expired=expired)
         key = about[0]
         copies = 1
         while copies < 4 and strikes("duplicates", 0.25, now):
@@ -114,7 +122,7 @@ class Feed:
         if strikes("foreign", 0.2, now):
             self.under_way += 1
             data = self._source.choice(_FOREIGN)
-            self._loop.call_later(0.1, self._arrive, key, data, ("", 0, 0, False), context=NOBODY)
+            self._loop.call_later(0.1, self._arrive, key, data, ("", 0, 0, False, False), context=NOBODY)
 
     def split(self, shard: StreamShard) -> None:
         """Split a shard: it takes no more records, its two children do."""
@@ -124,12 +132,12 @@ class Feed:
         for wake in shard.readers:
             wake()
 
-    def _arrive(self, key: str, data: bytes, about: tuple[str, int, int, bool]) -> None:
+    def _arrive(self, key: str, data: bytes, about: tuple[str, int, int, bool, bool]) -> None:
         self.under_way -= 1
         number = zlib.crc32(key.encode())
         shard = next(shard for shard in self.shards if not shard.closed and shard.takes(number))
         self._last_number += 1
-        request_id, accepted_at, attempt, asks = about
+        request_id, accepted_at, attempt, asks, by_hand = about
         shard.records.append(
             Record(
                 sequence_number=self._last_number,
@@ -139,14 +147,18 @@ class Feed:
                 accepted_at=accepted_at,
                 attempt=attempt,
                 asks=asks,
+                by_hand=by_hand,
             )
         )
         for wake in shard.readers:
             wake()
 
 
-def _about(old: Item | None, new: Item | None) -> tuple[str, int, int, bool]:
-    """Return id, generation and attempt of a change, and whether it asks for a run: the rule, written a second time."""
+def _about(old: Item | None, new: Item | None, *, expired: bool) -> tuple[str, int, int, bool, bool]:
+    """Return id, generation and attempt of a change, whether it asks for a run, and whether it is a deletion by hand.
+
+    That is the rule of what asks for a run, written a second time.
+    """
     image = new if new is not None else old
     assert image is not None
     attempt = int(image[names.ATTEMPT]["N"]) if names.ATTEMPT in image else 0
@@ -160,14 +172,15 @@ def _about(old: Item | None, new: Item | None) -> tuple[str, int, int, bool]:
         and (old is None or attempt > int(old[names.ATTEMPT]["N"]))
     )
     accepted_at = int(image[names.ACCEPTED_AT]["N"]) if names.ACCEPTED_AT in image else 0
-    return image[names.ID]["S"], accepted_at, attempt, asks
+    return image[names.ID]["S"], accepted_at, attempt, asks, new is None and not expired
 
 
-def _change_record(old: Item | None, new: Item | None, *, now_ms: int) -> bytes:
+def _change_record(old: Item | None, new: Item | None, *, now_ms: int, expired: bool) -> bytes:
     dynamodb: dict[str, Any] = {"ApproximateCreationDateTime": now_ms * 1000}
     if new is not None:
         dynamodb["NewImage"] = new
     if old is not None:
         dynamodb["OldImage"] = old
     event = "REMOVE" if new is None else "INSERT" if old is None else "MODIFY"
-    return _encode({"eventName": event, "tableName": TABLE, "dynamodb": dynamodb})
+    identity = {"type": "Service", "principalId": "dynamodb.amazonaws.com"} if expired else None
+    return _encode({"eventName": event, "tableName": TABLE, "userIdentity": identity, "dynamodb": dynamodb})

@@ -5,7 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dropslot.core.errors import Reject, RetryLater
 from dropslot.core.policy import Ending, Raised, Returned, TimedOut
@@ -93,7 +93,7 @@ class SimulatedRunner:
     def __init__(self, world: "World", kill: Callable[[str], None]) -> None:
         self._world = world
         self._kill = kill
-        self._runs: dict[tuple[str, int], tuple[object, Run]] = {}
+        self._runs: dict[asyncio.Task[Any] | None, Run] = {}
         self.lost = 0
         #: How many calls have really passed their limit and not returned.
         self.hanging = 0
@@ -131,13 +131,13 @@ class SimulatedRunner:
     def _run(self, key: tuple[str, int], attempt: int) -> Run:
         """Return the run that this call is part of: a further try in process is made by the same task."""
         task = asyncio.current_task()
-        before, run = self._runs.get(key, (None, None))
-        if run is None or before is not task:
-            run = Run(current_holder(), attempt)
-            self._runs[key] = task, run
+        run = self._runs.get(task)
+        if run is None:
+            run = self._runs[task] = Run(current_holder(), attempt, attempt)
             self._world.checker.runs.called(key, run)
             self._world.checker.runs.started(key, run)
         else:
+            run.told = attempt
             self._world.checker.runs.called(key, run)
         return run
 

@@ -6,6 +6,8 @@ from typing import Protocol
 #: The two consumers.
 KCL = "kcl"
 LAMBDA = "lambda"
+#: None of them: it redrives, and settles nothing.
+OPERATOR = "operator"
 
 
 class Holder(Protocol):

@@ -7,6 +7,7 @@ from typing import Final
 
 from tests.simulation.faults import COMMON, OF_BOTH, OF_FUNCTIONS, OF_WORKERS
 from tests.simulation.holder import KCL, LAMBDA
+from tests.simulation.operators_plan import OperatorsPlan, draw_operators
 
 #: Both consumers at once, as in a migration.
 BOTH: Final = "both"
@@ -19,6 +20,8 @@ RETRIES_MIN: Final = 3
 #: Shares of schedules with no fault at all, and with nothing but one of these.
 _CALM: Final = 0.03
 _ALONE: Final[Mapping[str, float]] = {"backlog": 0.05, "overload": 0.02}
+#: What keeps a call of the table from having the answer that it should have.
+_NO_ANSWERS: Final = frozenset({"errors", "lost_answers", "retries", "outage", "defect"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,7 @@ class Plan:
         outages: when the table can't be reached.
         latency_max_seconds: longest way to the table, or back.
         in_order: asyncio's own order of what is ready.
+        operators: what they do; None if there are none.
     """
 
     world: str
@@ -85,15 +89,26 @@ class Plan:
     outages: tuple[tuple[float, float], ...]
     latency_max_seconds: float
     in_order: bool
+    operators: OperatorsPlan | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Tell whether each call of the table is answered with what became of it."""
+        return not (self.outages or _NO_ANSWERS & self.faults)
 
 
 def of_seed(seed: int) -> Plan:
     """Return the measures of a seed's schedule."""
-    return draw(random.Random(seed))
+    return draw(random.Random(seed), seed)
 
 
-def draw(source: random.Random) -> Plan:
-    """Draw a schedule's measures."""
+def draw(source: random.Random, seed: int) -> Plan:
+    """Draw a schedule's measures.
+
+    Args:
+        source: of the schedule.
+        seed: what it was made of.
+    """
     world = source.choices(list(WORLDS), list(WORLDS.values()))[0]
     faults = _draw_faults(source, world)
     quiet_at = source.uniform(30, 90)
@@ -116,7 +131,8 @@ def draw(source: random.Random) -> Plan:
         latency_max_seconds=source.choice((0.5, 3.0)) if "latency" in faults else 0.02,
         in_order=source.random() < 0.25,
     )
-    return _overloaded(plan, source) if "overload" in faults else plan
+    plan = _overloaded(plan, source) if "overload" in faults else plan
+    return replace(plan, operators=draw_operators(seed, plan.quiet_at))
 
 
 def _draw_faults(source: random.Random, world: str) -> frozenset[str]:

@@ -25,7 +25,8 @@ from dropslot.runtimes.kcl.processor import Processor
 Bug = Callable[[], AbstractContextManager[None]]
 
 
-def _replace(write: Write, **fields: Any) -> Write:
+def changed(write: Write, **fields: Any) -> Write:
+    """Return a write with some of its fields changed."""
     values = {name: getattr(write, name) for name in ("transition", "id", "conditions", "sets", "removes")}
     return Write(**{**values, **fields})
 
@@ -37,7 +38,7 @@ def done_needs_equal_attempt() -> Iterator[None]:
 
     def done(state: State, outcome: Done, **rest: Any) -> Write:
         write = real(state, outcome, **rest)
-        return _replace(write, conditions=(*write.conditions, Equals(names.ATTEMPT, state.attempt)))
+        return changed(write, conditions=(*write.conditions, Equals(names.ATTEMPT, state.attempt)))
 
     with patch.object(transitions, "done", done):
         yield
@@ -50,7 +51,7 @@ def sweep_without_conditions() -> Iterator[None]:
 
     def redrive(row: Any, **rest: Any) -> Write:
         kept = (Equals(names.ATTEMPT, row.state.attempt), Absent(names.TTL))
-        return _replace(real(row, **rest), conditions=kept)
+        return changed(real(row, **rest), conditions=kept)
 
     with patch("dropslot.engine.sweep.redrive", redrive):
         yield
@@ -137,7 +138,7 @@ def ghost_making_write_back() -> Iterator[None]:
     real_settle, real_write = transitions.settle, MemoryRequests._write
 
     def settle(*args: Any, **rest: Any) -> Write:
-        return _replace(real_settle(*args, **rest), conditions=())
+        return changed(real_settle(*args, **rest), conditions=())
 
     def write(self: MemoryRequests, write: Write) -> WriteResult:
         if not write.conditions and write.id not in self.items:

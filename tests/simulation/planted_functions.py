@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from types import SimpleNamespace
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -181,7 +182,7 @@ def hanging_handlers_pile_up() -> Iterator[None]:
 @contextmanager
 def given_up_handlers_count_as_returned() -> Iterator[None]:
     """A batch that is given up ends the calls of handlers that hang, as far as their runner can tell."""
-    with patch("asyncio.shield", lambda late: late):
+    with patch("dropslot.engine.execution.asyncio", SimpleNamespace(shield=lambda late: late)):
         yield
 
 

@@ -21,7 +21,8 @@ class Report:
         steps: events on the loop.
         requests: requests accepted.
         runs: starts of their handlers.
-        redrives: by the sweep.
+        redrives: of pending and waiting requests: by the sweep, or a replay.
+        operated: redrives of failed, done and gone ones, by operators.
         outcomes: how many each consumer brought.
         weaknesses: what only a documented weakness allows, and was met.
         violation: the broken promise; "" if all were kept.
@@ -35,6 +36,7 @@ class Report:
     requests: int
     runs: int
     redrives: int
+    operated: int
     outcomes: Mapping[str, int]
     weaknesses: frozenset[str]
     violation: str
@@ -81,8 +83,9 @@ def play(seed: int, *, trace: bool = False, promises: frozenset[str] | None = No
         requests=len(lives),
         runs=sum(len(life.runs) for life in lives),
         redrives=sum(life.redrives for life in lives),
+        operated=sum(life.operated for life in lives),
         outcomes=dict(world.checker.outcomes),
-        weaknesses=frozenset(world.checker.runs.weaknesses),
+        weaknesses=frozenset(world.checker.runs.weaknesses | world.checker.operations.weaknesses),
         violation=violation,
         lines=tuple(world.history.lines(None if trace else about)) if trace or violation else (),
     )

@@ -59,7 +59,7 @@ class RunChecker:
         assert life is not None
         holder = run.holder
         for before in life.runs:
-            if before.holder is holder:
+            if before.holder is holder and not life.reused:
                 news = run.attempt > before.attempt
                 self._demand(news, "a process runs an attempt once", key[0], f"attempt {run.attempt} again")
             # Each consumer reads all of the stream, and knows of the other only what is in the table.
@@ -77,7 +77,9 @@ class RunChecker:
     def _demand_need(self, life: Life, before: Run, run: Run) -> None:
         """Demand that a run before this one left something to do."""
         failed = before.ending in {"error", "passing"}
-        needed = not before.holder.has(life.key[0]) or (failed and run.attempt > before.attempt)
+        # An operator has seen what became of it, and asks for more: whatever ran before that isn't enough.
+        asked = before.attempt < life.operated_attempt <= run.attempt or life.reused
+        needed = not before.holder.has(life.key[0]) or (failed and run.attempt > before.attempt) or asked
         promise = "a success isn't repeated" if before.ending == "success" else "few runs"
         again = not needed and self._may_be_run_again(life, before, run)
         if again:
@@ -102,7 +104,7 @@ class RunChecker:
             life.passing += 1
         elif isinstance(ending, Returned) and not isinstance(ending.value, str):
             kind = "success"
-            life.successes += 1
+            life.successes += run.told >= life.floor
         else:
             kind = "error"
             life.errors += 1
@@ -122,7 +124,8 @@ class RunChecker:
         # came back and ran before it in the same process: they look like those that the process before had started.
         life.hidden += any(other is not life for other in self._returned.get(holder, ()))
         # Each consumer takes it for a new one once.
-        bound = COUNTED_MAX + self._consumers + life.taken_back + life.redrives + life.hidden
+        bound = (COUNTED_MAX + self._consumers) * (1 + life.operated)
+        bound += life.taken_back + life.redrives + life.hidden
         if life.kills <= bound < life.kills + life.unsuspected:
             self.weaknesses.add(MORE_DEATHS)
         self._demand(life.kills <= bound, "poison costs three restarts", key[0], f"{life.kills} processes died of it")
@@ -157,7 +160,9 @@ class RunChecker:
     def given_back(self, key: Key, holder: Holder) -> None:
         """Check a request that an invocation answers it hasn't resolved: nobody died of it."""
         life = self._lives.get(key)
-        if life is None or life.settled_at is not None or self._world.faults.troubled(self._world.loop.time()):
+        if life is None or life.settled_at is not None or life.deleted_at is not None:
+            return
+        if self._world.faults.troubled(self._world.loop.time()):
             return
         # A count that it didn't hear of yet isn't, and one of an attempt that was redriven since can't be.
         heard = any(run.holder is holder for run in life.runs)

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from dropslot.adapters.requests.memory import MemoryRequests
 from dropslot.adapters.requests.rows import Item, unfinished_from
 from dropslot.core import names
 from dropslot.core.errors import TransientError
 from dropslot.core.item import State, Unfinished
-from dropslot.core.transitions import Write
+from dropslot.core.transitions import Insert, Write
 from dropslot.engine.ports import WriteResult
 from tests.simulation.faults import Faults
 from tests.simulation.holder import Holder, current_holder
@@ -19,12 +19,36 @@ from tests.simulation.loop import Loop
 #: The network and the table belong to no process: what was sent arrives although its sender died.
 NOBODY: Final = Context()
 
+#: An answer that takes longer is late.
+LATE_SECONDS: Final = 1.0
 #: How far the index may lag behind.
 INDEX_LAG_MAX_SECONDS: Final = 20.0
 
 
 class DefectError(Exception):
     """A fault that no code expects, such as a bug in a library."""
+
+
+class Watcher(Protocol):
+    """Sees each write that reaches the table, before anybody else is told.
+
+    `actor` says who changes it otherwise; "" for nobody.
+    """
+
+    actor: str
+
+    def writing(self, write: Write | Insert, holder: Holder) -> None:
+        """See it come.
+
+        Args:
+            write: the write.
+            holder: who sent it.
+        """
+        ...
+
+    def written(self, write: Write | Insert, result: WriteResult, holder: Holder) -> None:
+        """See what the table answers to it."""
+        ...
 
 
 class Index:
@@ -42,6 +66,7 @@ class Index:
         self._seen: dict[str, int] = {}
         self._queue_of: dict[str, str] = {}
         self._rows: dict[str, dict[str, Unfinished]] = {}
+        self._items: dict[str, Item] = {}
 
     def changed(self, key: str, item: Item | None) -> None:
         """Take a change of the table, now or later."""
@@ -50,9 +75,9 @@ class Index:
         queue = item[names.QUEUE]["S"] if item is not None and row is not None else ""
         if self._faults.strikes("stale_index", 0.5, self._loop.time()):
             lag = self._faults.uniform(0, INDEX_LAG_MAX_SECONDS)
-            self._loop.call_later(lag, self._apply, key, self._version, queue, row, context=NOBODY)
+            self._loop.call_later(lag, self._apply, key, self._version, queue, row, item, context=NOBODY)
         else:
-            self._apply(key, self._version, queue, row)
+            self._apply(key, self._version, queue, row, item)
 
     def query(self, queue: str, due_before_ms: int, after: Unfinished | None) -> list[Unfinished]:
         """Return rows in their order."""
@@ -64,16 +89,21 @@ class Index:
         """Tell whether there are rows at all."""
         return bool(self._rows.get(queue))
 
-    def _apply(self, key: str, version: int, queue: str, row: Unfinished | None) -> None:
+    def items(self) -> list[Item]:
+        """Return what the rows are made from: operators see more of them."""
+        return [self._items[key] for key in self._queue_of]
+
+    def _apply(self, key: str, version: int, queue: str, row: Unfinished | None, item: Item | None) -> None:
         if version < self._seen.get(key, 0):
             return
         self._seen[key] = version
         before = self._queue_of.pop(key, None)
         if before is not None:
             self._rows[before].pop(key, None)
-        if row is not None:
+        if row is not None and item is not None:
             self._rows.setdefault(queue, {})[key] = row
             self._queue_of[key] = queue
+            self._items[key] = item
 
 
 class Port:
@@ -84,7 +114,8 @@ class Port:
         faults: decide what fails.
         table: the table itself.
         index: its index.
-        written: told of each write that reached the table, with its result and who made it, before anybody else is.
+        watcher: sees the writes.
+        silent: told of an outcome of which whoever wrote it doesn't hear, or not soon.
     """
 
     max_batch = 25
@@ -95,13 +126,16 @@ class Port:
         faults: Faults,
         table: MemoryRequests,
         index: Index,
-        written: Callable[[Write, WriteResult, Holder], None],
+        watcher: Watcher,
+        *,
+        silent: Callable[[], None] = lambda: None,
     ) -> None:
         self._loop = loop
         self._faults = faults
         self._table = table
         self._index = index
-        self._written = written
+        self._watcher = watcher
+        self._silent = silent
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, State]:
         """See `Requests.read`."""
@@ -123,7 +157,8 @@ class Port:
         def write_all() -> Sequence[WriteResult]:
             return [self._write(write, holder) for write in writes]
 
-        results: Sequence[WriteResult] = await self._call(write_all)
+        settles = any(write.transition == names.DONE for write in writes)
+        results: Sequence[WriteResult] = await self._call(write_all, silent=self._silent if settles else None)
         return results
 
     async def unfinished(
@@ -137,17 +172,22 @@ class Port:
         rows: list[Unfinished] = await self._call(lambda: self._index.query(queue, due_before_ms, after)[:limit])
         return rows
 
+    async def paused(self) -> bool:
+        """See `PauseSign.paused`; nobody here pauses anything."""
+        return False
+
     async def count_unfinished(self, queue: str, *, due_before_ms: int | None = None, limit: int) -> int:
         """See `UnfinishedCount.count_unfinished`."""
         rows = await self.unfinished(queue, due_before_ms=due_before_ms or self._loop.now_ms(), limit=limit)
         return len(rows)
 
-    async def _call(self, act: Callable[[], Any]) -> Any:
+    async def _call(self, act: Callable[[], Any], *, silent: Callable[[], None] | None = None) -> Any:
         answer = self._loop.create_future()
-        self._loop.call_later(self._faults.latency(self._loop.time()), self._arrive, answer, act, context=NOBODY)
+        latency = self._faults.latency(self._loop.time())
+        self._loop.call_later(latency, self._arrive, answer, act, silent, context=NOBODY)
         return await answer
 
-    def _arrive(self, answer: "asyncio.Future[Any]", act: Callable[[], Any]) -> None:
+    def _arrive(self, answer: "asyncio.Future[Any]", act: Callable[[], Any], silent: Callable[[], None] | None) -> None:
         now, strikes = self._loop.time(), self._faults.strikes
         if self._faults.outage(now) or strikes("errors", 0.15, now):
             self._reply(answer, TransientError("out of reach"))
@@ -155,10 +195,16 @@ class Port:
             self._reply(answer, DefectError("nobody expected this"))
         else:
             result = act()
-            self._reply(answer, TransientError("answer lost") if strikes("lost_answers", 0.15, now) else result)
+            lost = strikes("lost_answers", 0.15, now)
+            late = self._reply(answer, TransientError("answer lost") if lost else result)
+            if silent is not None and (lost or late):
+                silent()
 
-    def _reply(self, answer: "asyncio.Future[Any]", result: Any) -> None:
-        self._loop.call_later(self._faults.latency(self._loop.time()), _settle, answer, result, context=NOBODY)
+    def _reply(self, answer: "asyncio.Future[Any]", result: Any) -> bool:
+        """Send an answer; tell whether it comes late."""
+        latency = self._faults.latency(self._loop.time())
+        self._loop.call_later(latency, _settle, answer, result, context=NOBODY)
+        return latency > LATE_SECONDS
 
     def _write(self, write: Write, holder: Holder) -> WriteResult:
         now, strikes = self._loop.time(), self._faults.strikes
@@ -173,8 +219,9 @@ class Port:
         return self._applied(write, holder)
 
     def _applied(self, write: Write, holder: Holder) -> WriteResult:
+        self._watcher.writing(write, holder)
         result = self._table._write(write)
-        self._written(write, result, holder)
+        self._watcher.written(write, result, holder)
         return result
 
 

@@ -18,6 +18,9 @@ from tests.simulation.history import History, ViolationError
 from tests.simulation.loop import Image, Loop
 from tests.simulation.mapping import SimulatedMapping
 from tests.simulation.occasions import Occasions
+from tests.simulation.operator_port import OperatorPort
+from tests.simulation.operators import Operators
+from tests.simulation.operators_plan import OUTCOME, SILENCE
 from tests.simulation.process import ShardProcess
 from tests.simulation.promises import Promises
 from tests.simulation.schedule import Schedule
@@ -28,6 +31,8 @@ from tests.simulation.worker import SWEEP_GRACE_MS, sweep_for_ever
 _PATIENCE: Final = 64
 #: After the last redrive that may be due: restarts, retries, and working off what has piled up.
 _SLACK_SECONDS: Final = 1_500.0
+#: How long operators may still be at work when the faults have ended.
+_OPERATORS_SECONDS: Final = 1_000.0
 
 
 class World:
@@ -45,7 +50,7 @@ class World:
     def __init__(self, seed: int, *, tracing: bool = False, promises: frozenset[str] | None = None) -> None:
         self.random = random.Random(seed)
         self.tracing = tracing
-        self.plan = plan.draw(self.random)
+        self.plan = plan.draw(self.random, seed)
         self.faults = Faults(self.plan, self.random)
         self.loop = Loop(random.Random(seed), in_order=self.plan.in_order)
         self.history = History(self.loop.time)
@@ -63,11 +68,16 @@ class World:
         functions = self.plan.functions
         self.mapping = SimulatedMapping(self, functions) if functions is not None else None
         self.schedule = Schedule(self)
+        self.operators = Operators(self, self.plan.operators, random.Random(f"what operators do in {seed}"))
         self._failure: BaseException | None = None
 
     def port(self) -> Port:
         """Connect a process to the table."""
-        return Port(self.loop, self.faults, self.table, self.index, self.checker.written)
+        return Port(self.loop, self.faults, self.table, self.index, self.checker, silent=self._silent)
+
+    def operator_port(self) -> OperatorPort:
+        """Connect an operator to the table."""
+        return OperatorPort(self.loop, self.faults, self.table, self.index, self.checker)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None], image: Image) -> None:
         """Run a coroutine of the simulation in a process; what goes wrong in it ends the schedule."""
@@ -88,6 +98,11 @@ class World:
             self._schedule()
             quiet_at = self.plan.quiet_at
             self.loop.run(until=quiet_at, finished=lambda: self._broken)
+            self._stop_if_broken()
+            if not self.loop.run(
+                until=quiet_at + _OPERATORS_SECONDS, finished=lambda: self._broken or self.operators.idle
+            ):
+                raise ViolationError("commands come to an end", "", f"not by {self.loop.time():.0f} s")
             self._stop_if_broken()
             deadline = self._deadline()
             self.history.note("quiet", detail=f"all must be settled by {deadline:.0f}")
@@ -120,6 +135,7 @@ class World:
                 sweeper = Image("scheduled sweep")
                 self.spawn(sweep_for_ever(self, sweeper), sweeper)
         Occasions(self).schedule()
+        self.operators.schedule()
 
     def _at(self, at: float, act: Callable[[], None]) -> None:
         self.loop.call_at(at, act, context=self.nobody)
@@ -129,9 +145,14 @@ class World:
         image = new if new is not None else old
         assert image is not None
         self.index.changed(image[names.ID]["S"], new)
-        self.feed.changed(old, new)
+        self.feed.changed(old, new, expired=self.checker.actor == "expiry")
         if new is not None and names.TTL in new:
             self.clients.settled(new)
+        if new is not None and (names.TTL in new or names.ERROR in new):
+            self.operators.happens(OUTCOME)
+
+    def _silent(self) -> None:
+        self.operators.happens(SILENCE)
 
     def _deadline(self) -> float:
         last = self.loop.time()
