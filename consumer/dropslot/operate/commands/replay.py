@@ -137,7 +137,7 @@ def _order(
     restart: bool,
 ) -> "Order":
     from dropslot.operate.replay.filters import Filters  # noqa: PLC0415 - `dropslot --help` needs no SDK
-    from dropslot.operate.replay.ledger import FILE  # noqa: PLC0415 - as above
+    from dropslot.operate.replay.ledger_file import FILE  # noqa: PLC0415 - as above
     from dropslot.operate.replay.order import Order  # noqa: PLC0415 - as above
     from dropslot.operate.replay.position import parse_span  # noqa: PLC0415 - as above
 

@@ -1,5 +1,6 @@
 """What a replay does with a class of records: the transition that each one's request takes, if any."""
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -27,6 +28,8 @@ class Actions:
         named: item ids that the operator gave one by one: what was deleted by hand comes back only if it is among them.
         grace_ms: of the sweep.
         gone: what the first pass has found to be gone, by item id: what goes after it stays away.
+        settled: what it has found to be done or failed, by `reading.key_of`: what is settled after it stays so, since
+            nobody was asked about it. None if there was no first pass.
     """
 
     failed: bool = False
@@ -34,6 +37,7 @@ class Actions:
     named: AbstractSet[str] = frozenset()
     grace_ms: int
     gone: dict[str, Gone] = field(default_factory=dict)
+    settled: Mapping[str, Class] | None = None
 
     @property
     def classes(self) -> AbstractSet[Class]:
@@ -50,23 +54,23 @@ class Actions:
 
     def redrive(self, classified: Classified) -> Redrive | None:
         """Return the redrive of a record's request; None to leave it alone."""
-        change, row = classified.change, classified.row
-        if classified.kind not in self.classes or change is None:
+        kind, change, row = classified.kind, classified.change, classified.row
+        if kind not in self.classes or change is None:
             return None
-        if classified.kind is Class.GONE:
+        if kind is Class.GONE:
             gone = self.gone.get(change.state.id)
-            if (
-                gone is None
-                or gone.accepted_at != change.state.accepted_at
-                or not self.comes_back(change.state.id, gone)
-            ):
-                return None
-            return _restored(change, gone.attempt)
+            return _restored(change, gone.attempt) if gone is not None and self._is_meant(change, gone) else None
         if row is None:
             return None
-        if classified.kind is Class.FAILED:
-            return as_retried(row)
-        return _forced(row) if classified.kind is Class.DONE else _swept(row, self.grace_ms)
+        if kind is Class.WOULD_RUN:
+            return _swept(row, self.grace_ms)
+        if self.settled is not None and self.settled.get(classified.key) is not kind:
+            return None
+        return _forced(row) if kind is Class.DONE else as_retried(row)
+
+    def _is_meant(self, change: Change, gone: Gone) -> bool:
+        """Tell whether a request that is gone is the one that was found, and may come back."""
+        return gone.accepted_at == change.state.accepted_at and self.comes_back(change.state.id, gone)
 
 
 def _swept(row: Row, grace_ms: int) -> Redrive:

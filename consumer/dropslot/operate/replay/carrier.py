@@ -83,12 +83,13 @@ class Carrier:
 
     async def _act(self, piece: Piece, actions: Actions, redriver: Redriver, tell: Tell) -> None:
         planned: dict[str, tuple[Classified, Redrive]] = {}
+        acted: list[tuple[Classified, int, Fate]] = []
         for classified in map(self._as_told, piece.records):
             self._ledger.classes[classified.kind] += 1
             intent = self._intent(classified)
             if intent is not None:
                 redriver.fates[Fate.REDRIVEN] += 1
-                tell(classified, intent.attempt, Fate.REDRIVEN)
+                acted.append((classified, intent.attempt, Fate.REDRIVEN))
             elif (redrive := actions.redrive(classified)) is not None:
                 planned[classified.key] = classified, redrive
         self._ledger.begin(
@@ -98,8 +99,10 @@ class Carrier:
         while left:
             batch, left = left[: redriver.batch_size], left[redriver.batch_size :]
             fates = await redriver.redrive([redrive for _, redrive in batch])
-            for classified, redrive in batch:
-                tell(classified, redrive.state.attempt, fates[redrive.state.id])
+            acted += [(one, redrive.state.attempt, fates[redrive.state.id]) for one, redrive in batch]
+        # Told in one go with the note: what is told before a stop isn't told again after it.
+        for classified, attempt, fate in acted:
+            tell(classified, attempt, fate)
         keys = {classified.key for classified in piece.records}
         self._ledger.end(piece.lane, piece.records[-1].record.sequence_number, keys)
 

@@ -1,24 +1,15 @@
-"""How far a replay is, in a file: after a stop the same command goes on, and does nothing twice."""
+"""How far a replay is: after a stop the same command goes on, and does nothing twice."""
 
-import fcntl
-import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO, Final, Self
 
 import msgspec
 
-from dropslot.core.errors import ConfigurationError
-from dropslot.operate.moments import format_moment
 from dropslot.operate.redrive import Fate
 from dropslot.operate.replay.classify import Class
 from dropslot.operate.replay.position import Span
-
-#: Where it is, below the folder that the command is given in, unless the operator says.
-FILE: Final = Path(".dropslot") / "replay.jsonl"
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +131,13 @@ class Ledger:
         self.fates.update({Fate(fate): number for fate, number in line.fates.items()})
 
     @classmethod
+    def new(cls, header: Header, file: BinaryIO) -> Self:
+        """Begin a file."""
+        file.write(_encode(header) + b"\n")
+        file.flush()
+        return cls(header, file)
+
+    @classmethod
     def read(cls, file: BinaryIO) -> Self | None:
         """Read a file, and leave it where further lines go; None if it holds nothing yet.
 
@@ -159,64 +157,3 @@ class Ledger:
         file.truncate(end)
         file.seek(end)
         return ledger
-
-
-@contextmanager
-def kept(path: Path, header: Header, *, restart: bool) -> Iterator[Ledger]:
-    """Keep a ledger in a file, which a stopped replay leaves and a finished one removes.
-
-    Args:
-        path: the file.
-        header: of a new replay.
-        restart: forget what the file says.
-
-    Raises:
-        ConfigurationError: the file is of another replay, or one is at work on it, or it can't be made.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise ConfigurationError(f"no progress can be kept: {error}: give another --progress") from None
-    with os.fdopen(descriptor, "r+b") as file:
-        ledger = _opened(path, file, header, restart=restart)
-        try:
-            yield ledger
-        except BaseException:
-            if ledger.is_new:
-                path.unlink(missing_ok=True)
-            raise
-        path.unlink(missing_ok=True)
-
-
-def _opened(path: Path, file: BinaryIO, header: Header, *, restart: bool) -> Ledger:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise ConfigurationError(f"another replay is at work with {path}: give this one its own --progress") from None
-    if restart:
-        file.truncate(0)
-    try:
-        ledger = Ledger.read(file)
-    except msgspec.DecodeError:
-        raise ConfigurationError(f"{path} tells no progress of a replay: give another --progress") from None
-    if ledger is not None:
-        _check(path, ledger.header, header)
-        ledger.resumed = True
-        return ledger
-    file.write(_encode(header) + b"\n")
-    file.flush()
-    return Ledger(header, file)
-
-
-def _check(path: Path, kept: Header, given: Header) -> None:
-    if kept.command == given.command:
-        return
-    differ = sorted(
-        name for name in kept.command.keys() | given.command.keys() if kept.command.get(name) != given.command.get(name)
-    )
-    raise ConfigurationError(
-        f"{path} tells how far the replay of {format_moment(kept.started_at)} is. This one differs in "
-        f"{', '.join(differ)}: finish that one by its own command, or forget it with --restart, or give this one "
-        "another file with --progress"
-    )

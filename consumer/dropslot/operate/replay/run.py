@@ -14,7 +14,8 @@ from dropslot.operate.redrive import Fate, Redriver
 from dropslot.operate.replay.acting import Actions
 from dropslot.operate.replay.carrier import Carrier
 from dropslot.operate.replay.documents import DocumentSource
-from dropslot.operate.replay.ledger import Header, Ledger, kept
+from dropslot.operate.replay.ledger import Header, Ledger
+from dropslot.operate.replay.ledger_file import kept
 from dropslot.operate.replay.order import Order
 from dropslot.operate.replay.progress import Meter, metered
 from dropslot.operate.replay.reading import Reader
@@ -89,7 +90,7 @@ class _Replay:
         if ledger.resumed:
             screen.say(f"going on where it was stopped, after {ledger.classes.total():,} records ({order.progress})")
         actions = self._actions()
-        # To restore what is gone takes all that the records tell of it, and to ask takes numbers.
+        # To restore what is gone takes all that the records tell of it; and only what was asked about is run again.
         if order.force or (order.failed and not order.yes):
             with metered(screen, ledger.header.span) as meter:
                 survey = asyncio.run(self._carrier(meter).look(actions, tell_nobody))
@@ -143,6 +144,7 @@ class _Replay:
             named=order.filters.ids,
             grace_ms=order.grace_ms,
             gone=survey.gone if survey is not None else {},
+            settled=survey.settled if survey is not None else None,
         )
 
     def _carrier(self, meter: Meter) -> Carrier:

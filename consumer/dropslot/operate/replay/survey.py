@@ -31,13 +31,17 @@ class Survey:
     Args:
         classes: records by class.
         gone: by item id; to restore one takes all that the records tell of it, the last one too.
+        settled: what is done or failed, by `reading.key_of`.
     """
 
     classes: Counter[Class] = field(default_factory=Counter)
     gone: dict[str, Gone] = field(default_factory=dict)
+    settled: dict[str, Class] = field(default_factory=dict)
 
     def note(self, classified: Classified) -> None:
         """Take one record into account; call it for each, in order."""
+        if classified.kind in {Class.DONE, Class.FAILED}:
+            self.settled[classified.key] = classified.kind
         if classified.kind is Class.GONE and classified.change is not None:
             self._note_gone(classified.change.state)
         elif classified.change is not None:

@@ -10,7 +10,9 @@ from tests.integration.operate.replay.stage import Stage, acted_on, classes, sta
 
 OVERDUE = (Author.overdue, Author.due)
 FORCED = (Author.done, Author.expired)
-FAST = ("--rate", "10000", "--json", "--yes")
+#: What is under way stays so, however long this takes.
+PATIENT = ("--grace", "3600", "--json")
+FAST = (*PATIENT, "--rate", "10000", "--yes")
 
 Tell = Callable[[object], None]
 
@@ -26,7 +28,7 @@ def settled_stays_so(stage: Stage, history: History, tell: Tell) -> None:
     before = stage.items()
     overdue, again = history.keys(*OVERDUE), once_more(history, *FORCED)
 
-    dry = run("replay", "--dry-run", "--json")
+    dry = run("replay", "--dry-run", *PATIENT)
     assert dry.code == 0, dry.all
     assert classes(dry) == history.classes
     assert {line["id"] for line in acted_on(dry.out)[0]} == overdue
@@ -73,7 +75,7 @@ def ctrl_c_skips_and_repeats_nothing(stage: Stage, expected: dict[str, int], *, 
         tell: takes figures.
     """
     before = stage.attempts()
-    words = ("replay", "--force", "--yes", "--json")
+    words = ("replay", "--force", "--yes", *PATIENT)
 
     output = Path("stopped.jsonl")
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,7 +29,7 @@ from dropslot.operate.replay.position import Position, Span
 from dropslot.operate.replay.progress import Meter
 from dropslot.operate.replay.reading import Classified, Reader
 from dropslot.operate.replay.report import tell_nobody
-from dropslot.operate.replay.survey import Gone, Survey
+from dropslot.operate.replay.survey import Survey
 from dropslot.operate.screen import Screen
 from tests.unit.core.images import ACCEPTED_AT_MS, TABLE, data, image, record
 from tests.unit.operate.replay.past import MemorySource, RestlessClock, TwinRows
@@ -145,11 +144,11 @@ class Past:
     ) -> list[tuple[str, Fate | None]]:
         """Make both passes; return what was told."""
         page = {name: value for name, value in options.items() if name == "page"}
-        return self.act_on(self.look(ledger, **page).gone, ledger, named=named, **options)
+        return self.act_on(self.look(ledger, **page), ledger, named=named, **options)
 
     def act_on(
         self,
-        gone: dict[str, Gone],
+        survey: Survey,
         ledger: Ledger,
         *,
         named: frozenset[str] = frozenset(),
@@ -165,7 +164,9 @@ class Past:
             assert seen == attempt
             told.append((classified.change.state.id, fate))
 
-        actions = Actions(failed=True, force=True, named=named, grace_ms=GRACE_MS, gone=gone)
+        actions = Actions(
+            failed=True, force=True, named=named, grace_ms=GRACE_MS, gone=survey.gone, settled=survey.settled
+        )
         redriver = Redriver(
             requests=self.table,
             restoring=self.table,
@@ -223,8 +224,7 @@ def test_a_replay_that_is_killed_anywhere_skips_and_repeats_nothing(
 ) -> None:
     """Given kills before and after writes, and requests that are done again meanwhile, each is redriven once."""
     past, file = Past(30), io.BytesIO()
-    file.write(msgspec.json.encode(HEADER) + b"\n")
-    ledger = Ledger(HEADER, file)
+    ledger = Ledger.new(HEADER, file)
     for lives, writes_last in deaths:
         past.table.lives, past.table.writes_last = lives, writes_last
         with suppress(KilledError):
@@ -245,13 +245,26 @@ def test_a_replay_that_is_killed_anywhere_skips_and_repeats_nothing(
 def test_what_goes_after_the_first_pass_stays_away() -> None:
     """Given requests that somebody deletes while the operator is asked, --force doesn't bring them back."""
     past, ledger = Past(8), Ledger(HEADER)
-    gone = past.look(ledger).gone
+    survey = past.look(ledger)
     past.table.delete("-#orders#2")
 
-    past.act_on(gone, ledger)
+    past.act_on(survey, ledger)
 
     assert past.attempts() == {key: 2 for key in past.expected if key != "-#orders#2"}
     assert ledger.classes[Class.GONE] == 3
+
+
+def test_what_is_settled_after_the_first_pass_stays_so() -> None:
+    """Given requests that a consumer settles while the operator is asked, --force doesn't run them again."""
+    past, ledger = Past(8), Ledger(HEADER)
+    survey = past.look(ledger)
+    past.table.put(image("-#orders#0", status="done-a", ttl=2_000_000_000, attempt=1))
+    past.table.put(image("-#orders#4", status="failed-a", error="x", attempt=1))
+
+    past.act_on(survey, ledger)
+
+    assert past.attempts() == past.expected | {"-#orders#0": 1, "-#orders#4": 1}
+    assert (ledger.classes[Class.DONE], ledger.classes[Class.FAILED]) == (3, 3)
 
 
 def test_what_was_deleted_by_hand_stays_away_unless_it_is_named() -> None:

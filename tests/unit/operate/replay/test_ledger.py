@@ -11,7 +11,8 @@ import pytest
 from dropslot.core.errors import ConfigurationError
 from dropslot.operate.redrive import Fate
 from dropslot.operate.replay.classify import Class
-from dropslot.operate.replay.ledger import Header, Intent, Ledger, kept
+from dropslot.operate.replay.ledger import Header, Intent, Ledger
+from dropslot.operate.replay.ledger_file import kept
 from dropslot.operate.replay.position import Position, Span
 
 HEADER = Header(
