@@ -9,6 +9,8 @@ from dropslot.operate.shards import Shard
 
 #: A shard that is further behind and whose checkpoint stands still is stuck; the nearest records are just being run.
 STUCK_BEHIND_MS: Final = 60_000
+#: A function that is further behind: the limit of its alarm, too. Nothing tells whether its position moves.
+LATE_FUNCTION_MS: Final = 15 * 60_000
 #: Workers tell every 30 s that they live; the leader's lock runs out after 120 s.
 SILENT_SECONDS: Final = 150
 
@@ -54,6 +56,16 @@ def diagnose(
         else:
             lags.append(_with_lease(first.leases.get(shard_id), lease, shards, behind_ms.get(shard_id), seconds))
     return lags
+
+
+def diagnose_function(behind_ms: int | None) -> str:
+    """Say what is wrong with a function that is so far behind; "" if nothing is."""
+    if behind_ms is None or behind_ms < LATE_FUNCTION_MS:
+        return ""
+    return (
+        f"it is {behind_ms / 60_000:,.0f} minutes behind: its batch fails again and again, or more comes in than it "
+        "works off"
+    )
 
 
 def diagnose_leader(first: Leases, second: Leases, *, now_seconds: float) -> str:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dropslot.operate.diagnosis import ShardLag
+from dropslot.operate.diagnosis import ShardLag, diagnose_function
 from dropslot.operate.mappings import consumer_mappings, function_name
 from dropslot.operate.target import Target
 from dropslot.operate.trouble import explain
@@ -29,7 +29,8 @@ def lag_of_functions(target: Target) -> list[ShardLag] | None:
 def _lag(target: Target, mapping: dict[str, Any]) -> ShardLag:
     function = function_name(mapping)
     state, result = mapping["State"], mapping.get("LastProcessingResult", "")
-    problem = ""
+    behind_ms = _iterator_age_ms(target, function)
+    problem = diagnose_function(behind_ms)
     if state != _ENABLED:
         problem = f"its mapping is {state.lower()}: the function gets nothing"
     elif result not in {"", "OK", "No records processed"}:
@@ -37,7 +38,7 @@ def _lag(target: Target, mapping: dict[str, Any]) -> ShardLag:
     return ShardLag(
         shard_id="all shards",
         checkpoint="",
-        behind_ms=_iterator_age_ms(target, function),
+        behind_ms=behind_ms,
         owner=function,
         state=state.lower(),
         problem=problem,

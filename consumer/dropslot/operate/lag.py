@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from dropslot.operate.diagnosis import ShardLag, diagnose, diagnose_leader, problems
+from dropslot.operate.diagnosis import ShardLag, diagnose, diagnose_function, diagnose_leader, problems
 from dropslot.operate.errors import OutOfReachError
 from dropslot.operate.functions import lag_of_functions
 from dropslot.operate.leases import SHARD_END, TRIM_HORIZON, read_leases
@@ -93,7 +93,14 @@ def _of_mapping(target: Target, file: Path) -> list[ShardLag]:
         behind_ms = stream.behind_ms(shard_id, position, now_ms=now_ms)
         state = "ended" if position == SHARD_END else "running" if behind_ms else "idle"
         lags.append(
-            ShardLag(shard_id=shard_id, checkpoint=position, behind_ms=behind_ms, owner="stream function", state=state)
+            ShardLag(
+                shard_id=shard_id,
+                checkpoint=position,
+                behind_ms=behind_ms,
+                owner="stream function",
+                state=state,
+                problem=diagnose_function(behind_ms),
+            )
         )
     return lags
 

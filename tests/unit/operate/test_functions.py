@@ -95,6 +95,19 @@ def test_a_mapping_that_works_is_as_old_as_its_metric_says(stubbed: Callable[...
     ]
 
 
+def test_a_function_far_behind_is_named(stubbed: Callable[..., Target]) -> None:
+    """Given a mapping that says OK, and records that are five hours old, the report says that it is late."""
+    target = stubbed(
+        {
+            "lambda": {"list_event_source_mappings": {"EventSourceMappings": [one()]}},
+            "cloudwatch": {"get_metric_statistics": points(18_000_000.0)},
+        }
+    )
+    found = lag_of_functions(target)
+    assert found is not None
+    assert found[0].problem.startswith("it is 300 minutes behind: ")
+
+
 @pytest.mark.parametrize(
     ("replaced", "problem"),
     [

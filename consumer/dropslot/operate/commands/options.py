@@ -65,6 +65,11 @@ def confirm(question: str, *, yes: bool, screen: Screen) -> None:
         return
     if not screen.can_ask():
         raise ConfigurationError(f"{question} Nobody is there to answer: give --yes")
-    if not typer.confirm(question, err=True):
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:  # Ctrl-C
+        screen.say("nothing was done")
+        raise typer.Exit(INTERRUPTED) from None
+    if not agreed:
         screen.say("nothing was done")
         raise typer.Exit(NOT_DONE)
