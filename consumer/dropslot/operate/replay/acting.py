@@ -12,6 +12,7 @@ from dropslot.core.policy import next_due_at
 from dropslot.core.transitions import Insert, Write, force, redrive, restore
 from dropslot.operate.redrive import Redrive
 from dropslot.operate.replay.classify import Class
+from dropslot.operate.replay.ledger import Intent
 from dropslot.operate.replay.reading import Classified
 from dropslot.operate.replay.survey import Gone
 from dropslot.operate.retrying import as_retried
@@ -28,8 +29,8 @@ class Actions:
         named: item ids that the operator gave one by one: what was deleted by hand comes back only if it is among them.
         grace_ms: of the sweep.
         gone: what the first pass has found to be gone, by item id: what goes after it stays away.
-        settled: what it has found to be done or failed, by `reading.key_of`: what is settled after it stays so, since
-            nobody was asked about it. None if there was no first pass.
+        settled: what it has found to be done or failed, by `reading.key_of`: what is settled after it, or once more,
+            stays so, since nobody was asked about it. None if there was no first pass.
     """
 
     failed: bool = False
@@ -37,7 +38,7 @@ class Actions:
     named: AbstractSet[str] = frozenset()
     grace_ms: int
     gone: dict[str, Gone] = field(default_factory=dict)
-    settled: Mapping[str, Class] | None = None
+    settled: Mapping[str, Intent] | None = None
 
     @property
     def classes(self) -> AbstractSet[Class]:
@@ -64,7 +65,8 @@ class Actions:
             return None
         if kind is Class.WOULD_RUN:
             return _swept(row, self.grace_ms)
-        if self.settled is not None and self.settled.get(classified.key) is not kind:
+        seen = Intent(attempt=row.state.attempt, kind=kind)
+        if self.settled is not None and self.settled.get(classified.key) != seen:
             return None
         return _forced(row) if kind is Class.DONE else as_retried(row)
 

@@ -27,7 +27,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that is about to be redriven.
+    """A request that may be redriven, or is about to be.
 
     Args:
         attempt: its attempt as it was seen: a higher one tells that it was redriven.
@@ -39,8 +39,11 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Line(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """Any other line: what is about to be done, or how far all is done."""
+    """Any other line: what was found, what is about to be done, or how far all is done."""
 
+    meant: list[str] = []
+    seen: Intent | None = None
+    all_meant: bool = False
     intents: dict[str, Intent] = {}
     lane: str = ""
     position: str = ""
@@ -48,6 +51,9 @@ class _Line(msgspec.Struct, omit_defaults=True, kw_only=True):
     classes: dict[str, int] = {}
     fates: dict[str, int] = {}
 
+
+#: Keys in one line.
+_KEYS: Final = 1_000
 
 _header: Final = msgspec.json.Decoder(Header)
 _line: Final = msgspec.json.Decoder(_Line)
@@ -72,12 +78,26 @@ class Ledger:
         #: What is done, and what may have been done when the replay was stopped; by `reading.key_of`.
         self.done: set[str] = set()
         self.open: dict[str, Intent] = {}
+        #: What the first pass found that may be redriven, and only that is; None before it has.
+        self.meant: Mapping[str, Intent] | None = None
+        self._found: dict[str, Intent] = {}
         self._file = file
 
     @property
     def is_new(self) -> bool:
         """Nothing has been done."""
         return not (self.positions or self.finished or self.open)
+
+    def mean(self, meant: Mapping[str, Intent]) -> None:
+        """Note what the first pass has found; nobody has been asked about anything else."""
+        alike: dict[Intent, list[str]] = {}
+        for key, intent in meant.items():
+            alike.setdefault(intent, []).append(key)
+        for intent, keys in alike.items():
+            for start in range(0, len(keys), _KEYS):
+                self._write(_Line(meant=keys[start : start + _KEYS], seen=intent))
+        self._write(_Line(all_meant=True))
+        self.meant = meant
 
     def begin(self, intents: Mapping[str, Intent]) -> None:
         """Note what is about to be done."""
@@ -115,6 +135,12 @@ class Ledger:
             self._file.flush()
 
     def _take(self, line: _Line) -> None:
+        if line.seen is not None:
+            self._found |= dict.fromkeys(line.meant, line.seen)
+            return
+        if line.all_meant:
+            self.meant = self._found
+            return
         if line.intents:
             self.open |= line.intents
             self.done -= line.intents.keys()
@@ -148,6 +174,8 @@ class Ledger:
         end, ledger = 0, None
         for line in file:
             if not line.endswith(b"\n"):
+                if ledger is None:
+                    raise msgspec.DecodeError("no first line")
                 break  # cut off by a stop
             if ledger is None:
                 ledger = cls(_header.decode(line), file)

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,8 @@ def kept(path: Path, header: Header, *, restart: bool) -> Iterator[Ledger]:
         restart: forget what the file says.
 
     Raises:
-        ConfigurationError: the file is of another replay, or one is at work on it, or it can't be made.
+        ConfigurationError: the file is of another replay, or of something else, or one is at work on it, or it can't
+            be made.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,16 +48,20 @@ def kept(path: Path, header: Header, *, restart: bool) -> Iterator[Ledger]:
 
 
 def _opened(path: Path, file: BinaryIO, header: Header, *, restart: bool) -> Ledger:
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        raise ConfigurationError(f"{path} is no file that keeps progress: give another --progress")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise ConfigurationError(f"another replay is at work with {path}: give this one its own --progress") from None
-    if restart:
-        file.truncate(0)
     try:
         ledger = Ledger.read(file)
     except msgspec.DecodeError:
         raise ConfigurationError(f"{path} tells no progress of a replay: give another --progress") from None
+    if restart:
+        file.seek(0)
+        file.truncate()
+        ledger = None
     if ledger is not None:
         _check(path, ledger.header, header)
         ledger.resumed = True

@@ -1,5 +1,6 @@
 """What a replay tells and asks: records by class, what would come back, and what became of what it redrove."""
 
+import sys
 from collections import Counter
 from typing import Final
 
@@ -47,6 +48,8 @@ def tell_acted(screen: Screen, classified: Classified, attempt: int, fate: Fate 
             "fate": fate.value if fate is not None else None,
         }
     )
+    # The ledger is told next that this was done: a kill must not lose the line.
+    sys.stdout.flush()
 
 
 def tell_nobody(classified: Classified, attempt: int, fate: Fate | None) -> None:
@@ -85,7 +88,7 @@ def question(survey: Survey, actions: Actions, *, where: str) -> str | None:
         actions: what is to be done.
         where: the pipeline, for readers.
     """
-    numbers = {kind: survey.classes[kind] for kind in Class if kind in actions.classes}
+    numbers = {kind: survey.classes[kind] - survey.late[kind] for kind in Class if kind in actions.classes}
     if Class.GONE in numbers:
         numbers[Class.GONE] = sum(actions.comes_back(key, gone) for key, gone in survey.gone.items())
     told = ", ".join(f"{number:,} {_QUESTIONED[kind]}" for kind, number in numbers.items() if number)

@@ -12,11 +12,12 @@ from dropslot.adapters.requests.dynamodb import DynamoDBRequests
 from dropslot.engine.backoff import Backoff
 from dropslot.operate.redrive import Fate, Redriver
 from dropslot.operate.replay.acting import Actions
-from dropslot.operate.replay.carrier import Carrier
+from dropslot.operate.replay.carrier import Carrier, Tell
 from dropslot.operate.replay.documents import DocumentSource
 from dropslot.operate.replay.ledger import Header, Ledger
 from dropslot.operate.replay.ledger_file import kept
 from dropslot.operate.replay.order import Order
+from dropslot.operate.replay.position import Position, Span
 from dropslot.operate.replay.progress import Meter, metered
 from dropslot.operate.replay.reading import Reader
 from dropslot.operate.replay.report import (
@@ -29,7 +30,9 @@ from dropslot.operate.replay.report import (
     tell_summary,
 )
 from dropslot.operate.replay.shards import ShardSource
+from dropslot.operate.replay.source import Source
 from dropslot.operate.replay.survey import Survey
+from dropslot.operate.replay.tail import Tail
 from dropslot.operate.requests import open_table
 from dropslot.operate.screen import Screen
 from dropslot.operate.shards import Stream
@@ -66,6 +69,7 @@ class _Replay:
         self._screen = screen
         self._order = order
         self._ledger = ledger
+        self._tail: Tail | None = None
         self._documents = DocumentSource(order.failures, target, say=screen.say) if order.failures is not None else None
 
     @property
@@ -76,8 +80,7 @@ class _Replay:
         """Say what would be done."""
         with metered(self._screen, self._ledger.header.span) as meter:
             actions = self._actions()
-            tell = partial(tell_acted, self._screen)
-            survey = asyncio.run(self._carrier(meter).look(actions, tell))
+            survey = asyncio.run(self._look(meter, actions, partial(tell_acted, self._screen)))
         tell_classes(self._screen, survey.classes)
         if self._order.force:
             tell_gone(self._screen, survey, actions)
@@ -93,7 +96,7 @@ class _Replay:
         # To restore what is gone takes all that the records tell of it; and only what was asked about is run again.
         if order.force or (order.failed and not order.yes):
             with metered(screen, ledger.header.span) as meter:
-                survey = asyncio.run(self._carrier(meter).look(actions, tell_nobody))
+                survey = asyncio.run(self._look(meter, actions, tell_nobody))
             actions = self._actions(survey)
             if order.force:
                 tell_gone(screen, survey, actions)
@@ -103,6 +106,13 @@ class _Replay:
                 ask(asked)
         self._act(actions)
         return ledger.fates[Fate.REDRIVEN] == ledger.fates.total() and self._all_read
+
+    async def _look(self, meter: Meter, actions: Actions, tell: Tell) -> Survey:
+        survey = await self._carrier(meter).look(actions, tell)
+        if self._order.force and self._documents is None:
+            self._tail = Tail(survey, self._until, table_name=self._target.table, clock=SystemClock())
+            await self._tail.catch_up()
+        return survey
 
     def _act(self, actions: Actions) -> None:
         screen, ledger = self._screen, self._ledger
@@ -121,7 +131,7 @@ class _Replay:
                 fates=ledger.fates,
             )
             try:
-                asyncio.run(self._carrier(meter).act(actions, redriver, partial(tell_acted, screen)))
+                asyncio.run(self._carrier(meter).act(actions, redriver, partial(tell_acted, screen), tail=self._tail))
                 complete = True
             finally:
                 meter.stop()
@@ -144,31 +154,33 @@ class _Replay:
             named=order.filters.ids,
             grace_ms=order.grace_ms,
             gone=survey.gone if survey is not None else {},
-            settled=survey.settled if survey is not None else None,
+            settled=survey.settled if survey is not None else self._ledger.meant,
         )
 
     def _carrier(self, meter: Meter) -> Carrier:
-        target, order, clock = self._target, self._order, SystemClock()
-        source = (
-            self._documents
-            if self._documents is not None
-            else ShardSource(
-                target.make_client("kinesis", _ONE_TRY),
-                target.stream,
-                shards=Stream(target.kinesis(), target.stream),
-                shard=order.shard,
-                span=self._ledger.header.span,
-                clock=clock,
-                backoff=Backoff(),
-                say=self._screen.say,
-            )
-        )
+        source = self._documents if self._documents is not None else self._shards(self._ledger.header.span)
         reader = Reader(
             source,
-            open_table(target),
-            table_name=target.table,
-            filters=order.filters,
-            clock=clock,
-            grace_ms=order.grace_ms,
+            open_table(self._target),
+            table_name=self._target.table,
+            filters=self._order.filters,
+            clock=SystemClock(),
+            grace_ms=self._order.grace_ms,
         )
         return Carrier(source=source, reader=reader, ledger=self._ledger, meter=meter)
+
+    def _until(self, end_ms: int) -> Source:
+        return self._shards(Span(start=self._ledger.header.span.start, end=Position(epoch_ms=end_ms)))
+
+    def _shards(self, span: Span) -> Source:
+        target = self._target
+        return ShardSource(
+            target.make_client("kinesis", _ONE_TRY),
+            target.stream,
+            shards=Stream(target.kinesis(), target.stream),
+            shard=self._order.shard,
+            span=span,
+            clock=SystemClock(),
+            backoff=Backoff(),
+            say=self._screen.say,
+        )

@@ -1,6 +1,7 @@
 """A running stack without a consumer, as `dropslot replay` finds it: a table and a stream."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -52,6 +53,13 @@ class Stage:
     def put(self, *items: Image) -> None:
         """Place items."""
         put_items(self.dynamodb, self.table, items)
+
+    def tell(self, *payloads: bytes) -> tuple[str, str]:
+        """Put records into one shard; return it, and the sequence number of the last one."""
+        answers = [
+            self.kinesis.put_record(StreamName=self.stream, Data=payload, PartitionKey="a") for payload in payloads
+        ]
+        return answers[-1]["ShardId"], answers[-1]["SequenceNumber"]
 
     def items(self) -> dict[str, dict[str, Any]]:
         """Return all items by id."""
@@ -129,7 +137,12 @@ def classes(outcome: Outcome) -> dict[str, int]:
 def started(*words: str, out: Path) -> Iterator["subprocess.Popen[str]"]:
     """Start a command as a process of its own, in the current folder; its output goes to a file: a pipe fills up."""
     command = [sys.executable, "-m", "dropslot", *words]
-    with out.open("w") as file, subprocess.Popen(command, stdout=file, stderr=subprocess.PIPE, text=True) as process:
+    # As an operator has it: what goes to a file is buffered.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with (
+        out.open("w") as file,
+        subprocess.Popen(command, stdout=file, stderr=subprocess.PIPE, text=True, env=environment) as process,
+    ):
         yield process
 
 

@@ -1,8 +1,13 @@
 """`dropslot replay` over split and merged shards of a real stream, and a real table."""
 
+import json
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+
+import pytest
 
 from tests.chaos.proxy import Proxy
 from tests.integration.operate.operator import run
@@ -16,6 +21,7 @@ from tests.integration.operate.replay.scenario import (
     settled_stays_so,
 )
 from tests.integration.operate.replay.stage import Stage, acted_on, classes, started, wait_for
+from tests.unit.core.images import Image, data, image, record
 
 LEDGER: Final = Path(".dropslot", "replay.jsonl")
 
@@ -65,22 +71,77 @@ def test_ctrl_c_and_the_same_command_again_neither_skip_nor_repeat(stage: Stage)
     assert not LEDGER.exists()
 
 
-def test_a_killed_run_goes_on_without_a_repeat(stage: Stage) -> None:
+@pytest.mark.parametrize(("rate", "pieces"), [("5", 0), ("50", 2)], ids=["in its first piece", "later"])
+def test_a_killed_run_goes_on_without_a_repeat(stage: Stage, rate: str, pieces: int) -> None:
     """Given a run killed between a write and its note, and requests that are done meanwhile, none runs twice."""
     history = stage.happened(150)
     expected = once_more(history, *OVERDUE, *FORCED)
     words = ("replay", "--force", "--yes", "--json")
     before = stage.attempts()
 
-    with started(*words, "--rate", "5", out=Path("killed.jsonl")) as process:
+    output = Path("killed.jsonl")
+    with started(*words, "--rate", rate, out=output) as process:
         wait_for(process, lambda: stage.attempts() != before)
+        wait_for(process, lambda: LEDGER.read_text().count('"position"') >= pieces)
         process.kill()
     stage.settle({key for key, now in stage.attempts().items() if before.get(key) != now})
     resumed = run(*words, "--rate", "10000")
 
     assert resumed.code == 0, resumed.all
     assert {key: attempt for key, attempt in stage.attempts().items() if key in expected} == expected
-    assert acted_on(resumed.out)[1]["fates"]["redriven"] == len(expected)
+    more, total = acted_on(resumed.out)
+    assert total["fates"]["redriven"] == len(expected)
+    before_it = {json.loads(line)["id"] for line in output.read_text().splitlines(keepends=True) if line.endswith("\n")}
+    assert bool(before_it) == bool(pieces)
+    assert before_it | {line["id"] for line in more} == expected.keys()
+
+
+def test_what_happens_after_a_stop_is_left_alone(stage: Stage) -> None:
+    """Given requests that are deleted or settled after Ctrl-C, the same command neither restores nor runs them."""
+    now_ms = time.time_ns() // 1_000_000
+    keys = [f"-#orders#{number:03}" for number in range(120)]
+    *_, told, untold, late = keys
+    items = {key: image(key, status="done-a", ttl=now_ms // 1000 + 80_000) for key in keys}
+    stage.put(*(items | {late: image(late, due_at=now_ms)}).values())
+    stage.tell(*(_change(stage, image(key)) for key in keys))
+
+    with started("replay", "--force", "--yes", "--rate", "20", out=Path("stopped.txt")) as process:
+        wait_for(process, lambda: stage.attempts()[keys[0]] == 1)
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    assert set(stage.attempts().values()) == {0, 1}
+    for key in (told, untold):
+        assert run("requests", "delete", key, "--yes").code == 0
+    stage.tell(_change(stage, None, items[told]))
+    stage.put(items[late])
+    resumed = run("replay", "--force", "--yes", "--rate", "10000")
+
+    assert resumed.code == 0, resumed.all
+    left = set(keys) - {told, untold, late}
+    assert stage.attempts() == dict.fromkeys(left, 1) | {late: 0}
+    assert stage.items()[late] == items[late]
+
+
+def test_all_that_the_stream_tells_of_what_is_gone_counts(stage: Stage) -> None:
+    """Given deletions before a request's own record, and behind --to, none comes back; nor does an attempt."""
+    early, late, attempted = (image(f"-#orders#{name}") for name in ("early", "late", "attempted"))
+    done = {**attempted, "attempt": {"N": "4"}, "status": {"S": "done-a"}, "ttl": {"N": "1760000005"}}
+    shard, number = stage.tell(
+        _change(stage, None, early),
+        _change(stage, done, {**attempted, "attempt": {"N": "4"}}),
+        *(_change(stage, one) for one in (early, late, attempted)),
+    )
+    stage.tell(_change(stage, None, late))
+
+    outcome = run("replay", "--force", "--yes", "--shard", shard, "--to", number)
+
+    assert outcome.code == 0, outcome.all
+    assert "gone, and stay away unless --id names them: 2 deleted by hand" in outcome.all
+    assert stage.attempts() == {"-#orders#attempted": 5}
+
+
+def _change(stage: Stage, new: Image | None, old: Image | None = None) -> bytes:
+    return data(record(new, old, table=stage.table))
 
 
 def test_a_stream_that_throttles_is_read_all_the_same(proxied: tuple[Stage, Proxy]) -> None:

@@ -28,8 +28,9 @@ from dropslot.operate.replay.ledger import Header, Ledger
 from dropslot.operate.replay.position import Position, Span
 from dropslot.operate.replay.progress import Meter
 from dropslot.operate.replay.reading import Classified, Reader
-from dropslot.operate.replay.report import tell_nobody
+from dropslot.operate.replay.report import question, tell_nobody
 from dropslot.operate.replay.survey import Survey
+from dropslot.operate.replay.tail import Tail
 from dropslot.operate.screen import Screen
 from tests.unit.core.images import ACCEPTED_AT_MS, TABLE, data, image, record
 from tests.unit.operate.replay.past import MemorySource, RestlessClock, TwinRows
@@ -267,6 +268,30 @@ def test_what_is_settled_after_the_first_pass_stays_so() -> None:
     assert (ledger.classes[Class.DONE], ledger.classes[Class.FAILED]) == (3, 3)
 
 
+def test_a_stop_does_not_widen_what_was_found() -> None:
+    """Given a stop, what is settled or goes after it is left alone by the same command, and isn't asked about."""
+    past, file = Past(16), io.BytesIO()
+    ledger = Ledger.new(HEADER, file)
+    past.table.lives = 1
+    with suppress(KilledError):
+        past.act(ledger, page=3)
+    past.table.lives = 1_000
+    past.table.put(image("-#orders#8", status="done-a", ttl=2_000_000_000, attempt=1))  # was overdue
+    past.table.put(image("-#orders#10", status="done-a", ttl=2_000_000_000, attempt=5))  # forced, and done again
+    past.table.delete("-#orders#14")  # was done; no record of it is there yet
+
+    resumed = Ledger.read(file)
+    assert resumed is not None
+    survey = past.look(resumed)
+    asked = question(survey, FORCE, where="here")
+    past.act_on(survey, resumed)
+
+    assert asked is not None
+    assert asked.startswith("Run 13 requests of here again (3 overdue, 4 failed, 2 done, 4 gone")
+    left = {"-#orders#8": 1, "-#orders#10": 5}
+    assert past.attempts() == {key: left.get(key, 2) for key in past.expected if key != "-#orders#14"}
+
+
 def test_what_was_deleted_by_hand_stays_away_unless_it_is_named() -> None:
     """Given a deletion that no expiry explains, --force leaves the request alone; by its id it comes back."""
     past = Past(4)
@@ -277,6 +302,31 @@ def test_what_was_deleted_by_hand_stays_away_unless_it_is_named() -> None:
     assert "-#orders#3" not in past.table.items
     past.act(Ledger(HEADER), named=frozenset({"-#orders#3"}))
     assert past.attempts()["-#orders#3"] == 2
+
+
+def test_what_is_deleted_while_others_are_restored_stays_away() -> None:
+    """Given a slow replay, and a deletion told meanwhile of what is still to be restored, that stays away."""
+    past, ledger, clock = Past(16), Ledger(HEADER), RestlessClock(NOW_MS)
+    survey = past.look(ledger)
+    later = MemorySource({"a": past.first, "b": [*past.second, data(record(None, image("-#orders#15", attempt=1)))]})
+
+    def until(end_ms: int) -> MemorySource:
+        return later if end_ms > NOW_MS else past.reader()[0]
+
+    tail = Tail(survey, until, table_name=TABLE, clock=clock)
+    redriver = Redriver(
+        requests=past.table,
+        restoring=past.table,
+        clock=clock,
+        backoff=Backoff(),
+        per_second=0.1,
+        fates=ledger.fates,
+    )
+    actions = Actions(force=True, grace_ms=GRACE_MS, gone=survey.gone, settled=survey.settled)
+    asyncio.run(past.carrier(ledger).act(actions, redriver, tell_nobody, tail=tail))
+
+    assert past.table.items.keys() == past.expected.keys() - {"-#orders#15"}
+    assert ledger.fates == {Fate.REDRIVEN: 11}
 
 
 def test_of_two_lives_of_an_id_the_last_one_comes_back() -> None:

@@ -113,13 +113,14 @@ def test_another_command_does_not_go_on_with_it(work_dir: Path) -> None:
         assert ledger.positions == {}
 
 
-@pytest.mark.parametrize("content", ["{}\n", "not JSON\n", '{"positions": {}}\n'])
-def test_a_file_of_something_else_is_left_alone(work_dir: Path, content: str) -> None:
-    """Given a file that is no ledger, nothing is written into it."""
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("content", ["{}\n", "not JSON\n", "no line", '{"positions": {}}\n'])
+def test_a_file_of_something_else_is_left_alone(work_dir: Path, content: str, *, restart: bool) -> None:
+    """Given a file that is no ledger, nothing is written into it, nor is it forgotten."""
     path = work_dir / "notes"
     path.write_text(content)
 
-    with pytest.raises(ConfigurationError, match="tells no progress"), kept(path, HEADER, restart=False):
+    with pytest.raises(ConfigurationError, match="tells no progress"), kept(path, HEADER, restart=restart):
         pass
     assert path.read_text() == content
 
@@ -151,6 +152,32 @@ def test_a_place_that_takes_no_file_is_told(work_dir: Path) -> None:
         kept(work_dir / "file" / "replay.jsonl", HEADER, restart=False),
     ):
         pass
+
+
+def test_what_is_no_file_keeps_nothing() -> None:
+    """Given a device, it says so, and leaves it where it is."""
+    with (
+        pytest.raises(ConfigurationError, match="/dev/null is no file that keeps progress"),
+        kept(Path("/dev/null"), HEADER, restart=True),
+    ):
+        pass
+    assert Path("/dev/null").exists()
+
+
+def test_what_was_found_is_kept(work_dir: Path) -> None:
+    """Given what a first pass found, it is known after a stop; if that came before all was noted, nothing is."""
+    path = work_dir / "replay.jsonl"
+    found = {f"done-{number}": DONE for number in range(2_500)} | {"gone": Intent(attempt=3, kind=Class.GONE)}
+    with going(path) as ledger:
+        ledger.mean(found)
+        ledger.begin({"done-0": DONE})
+
+    with going(path) as again:
+        assert again.meant == found
+        assert again.open == {"done-0": DONE}
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:3]))
+    with kept(path, HEADER, restart=False) as cut:
+        assert cut.meant is None
 
 
 def test_nobody_else_can_read_it(work_dir: Path) -> None:
