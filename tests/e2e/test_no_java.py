@@ -31,7 +31,9 @@ def without_java(tmp_path: Path) -> dict[str, str]:
     for name, program in found.items():
         if not name.startswith("java"):
             (programs / name).symlink_to(program)
-    return {name: value for name, value in os.environ.items() if name != "JAVA_HOME"} | {"PATH": str(programs)}
+    # The tests may themselves be run by a make, whose flags this one must not take over.
+    dropped = ("JAVA_HOME", "MAKE", "MFLAGS")
+    return {name: value for name, value in os.environ.items() if not name.startswith(dropped)} | {"PATH": str(programs)}
 
 
 @pytest.fixture

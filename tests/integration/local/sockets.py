@@ -75,6 +75,19 @@ class SocketApi:
         """Return the id of the connection that was asked for last."""
         return str(self.events("CONNECT")[-1]["requestContext"]["connectionId"])
 
+    def disconnected(self, connection_id: str) -> dict[str, Any]:
+        """Wait until the function has heard that a connection has ended; return that event."""
+        found: list[dict[str, Any]] = []
+
+        def heard() -> bool:
+            # Others' may come later than this one's: each waits for an environment of its own.
+            events = self.events("DISCONNECT")
+            found[:] = [event for event in events if event["requestContext"]["connectionId"] == connection_id]
+            return bool(found)
+
+        eventually(heard)
+        return found[0]
+
     def close(self) -> int:
         """Stop the process in order and return its exit code."""
         self.process.terminate()

@@ -38,9 +38,9 @@ def test_events_tell_of_a_connection_from_handshake_to_end(api: SocketApi) -> No
         eventually(lambda: api.events("MESSAGE"))
         client.close(1000, "done here")
     connection_id = api.last_id()
-    eventually(lambda: api.events("DISCONNECT"))
 
-    connect, message, disconnect = (api.events(kind)[-1] for kind in ("CONNECT", "MESSAGE", "DISCONNECT"))
+    connect, message = (api.events(kind)[-1] for kind in ("CONNECT", "MESSAGE"))
+    disconnect = api.disconnected(connection_id)
     assert connect["queryStringParameters"] == {"color": "red"}
     assert connect["headers"]["user-agent"] == "test/1"
     assert connect["requestContext"]["routeKey"] == "$connect"
@@ -147,9 +147,8 @@ def test_what_is_too_large_or_binary_closes_the_connection(api: SocketApi, messa
         client.send(message)
         assert closed(client)[0] == code
     connection_id = api.last_id()
-    eventually(lambda: api.events("DISCONNECT")[-1]["requestContext"]["connectionId"] == connection_id)
 
-    assert api.events("DISCONNECT")[-1]["requestContext"]["disconnectStatusCode"] == code
+    assert api.disconnected(connection_id)["requestContext"]["disconnectStatusCode"] == code
     assert len(api.events("MESSAGE")) == before
 
 
@@ -159,7 +158,7 @@ def test_who_leaves_without_a_word_is_missed_too(api: SocketApi) -> None:
         connection_id = api.last_id()
         client.socket.shutdown(socket.SHUT_RDWR)
 
-    eventually(lambda: api.events("DISCONNECT")[-1]["requestContext"]["connectionId"] == connection_id)
+    api.disconnected(connection_id)
 
 
 @pytest.mark.parametrize("limit", ["idle_seconds", "connection_seconds"])
@@ -168,9 +167,8 @@ def test_connections_end_by_time(tmp_path: Path, limit: str) -> None:
     with running_socket_api(tmp_path, limits={limit: 0.2}) as api:
         with api.connect() as client:
             assert closed(client) == (1001, "Going away")
-        eventually(lambda: api.events("DISCONNECT"))
 
-        assert api.events("DISCONNECT")[-1]["requestContext"]["disconnectStatusCode"] == 1001
+        assert api.disconnected(api.last_id())["requestContext"]["disconnectStatusCode"] == 1001
 
 
 def test_a_stop_closes_all_connections_and_leaves_no_process(tmp_path: Path) -> None:

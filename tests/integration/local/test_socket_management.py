@@ -67,7 +67,7 @@ def test_a_function_can_end_a_connection(api: SocketApi, pusher: Any) -> None:
             client.recv(timeout=10)
     assert raised.value.rcvd is not None
     assert (raised.value.rcvd.code, raised.value.rcvd.reason) == (1000, "Connection Closed Normally")
-    eventually(lambda: api.events("DISCONNECT")[-1]["requestContext"]["connectionId"] == connection_id)
+    api.disconnected(connection_id)
 
 
 def test_who_is_gone_is_gone_for_all_calls(api: SocketApi, pusher: Any) -> None:
@@ -75,7 +75,7 @@ def test_who_is_gone_is_gone_for_all_calls(api: SocketApi, pusher: Any) -> None:
     with api.connect() as client:
         closed = api.last_id()
         client.close()
-    eventually(lambda: api.events("DISCONNECT")[-1]["requestContext"]["connectionId"] == closed)
+    api.disconnected(closed)
 
     for connection_id in (closed, "bm9ib2R5bm9ib2R5"):
         with pytest.raises(pusher.exceptions.GoneException):
@@ -142,7 +142,7 @@ def test_a_client_that_does_not_read_holds_nobody(api: SocketApi, pusher: Any) -
             assert all(each.result(10) for each in waiting)
         assert took < 1.0
 
-        eventually(lambda: api.events("DISCONNECT")[-1]["requestContext"]["connectionId"] == deaf)
+        api.disconnected(deaf)
         with pytest.raises(pusher.exceptions.GoneException):
             pusher.get_connection(ConnectionId=deaf)
 
