@@ -82,6 +82,8 @@ class Leak:
 
     ledger: Ledger
     skipped: int
+    duplicated: int
+    reordered: int
     settle_seconds: float
 
 
@@ -96,11 +98,14 @@ def leaking(folder: Path, *, consumer: str, requests: int, rate: float, seed: in
         skipped = [
             event for event in feed if faults.fate(change_name(event, partition_key(event["dynamodb"]["Keys"]))).skip
         ]
+        counters = rig.relay_counters()
         # By the same dice, thrown again: so the count says which records they were.
-        assert len(skipped) == rig.relay_counters()["skipped"], "the relay's count differs"
+        assert len(skipped) == counters["skipped"], "the relay's count differs"
         return Leak(
             ledger=rig.audit(),
             skipped=sum(_asks_for_a_run(event) for event in skipped),
+            duplicated=counters["duplicated"],
+            reordered=counters["reordered"],
             settle_seconds=settle_seconds,
         )
 

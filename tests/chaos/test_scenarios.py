@@ -4,6 +4,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from dropslot.local.options import KCL, LAMBDA
 from tests.chaos.poisons import POISONS, costs_a_process
 from tests.chaos.scenarios import leaking, poisoned, stopped
 
@@ -31,15 +34,20 @@ def test_poison_is_failed_and_the_rest_goes_on(folder: Path, consumer: str, seed
     assert story.runs.get("large", 0) <= 1 + story.deaths
 
 
+@pytest.mark.parametrize("consumer", [KCL, LAMBDA], indirect=True)
 def test_what_the_stream_skips_is_swept(folder: Path, consumer: str, seed: int, tell: Tell) -> None:
-    """Given a stream that skips 5% of its records, repeats and reorders others, then the sweep brings just those."""
+    """Given a stream that skips 5% of its records, repeats and reorders others, then the sweep brings just those.
+
+    A repeated record runs nothing on containers; functions share no memory, so there it may.
+    """
     story = leaking(folder, consumer=consumer, requests=300, rate=0.05, seed=seed)
 
     tell(story)
     story.ledger.assert_clean()
-    assert story.skipped > 0
+    assert min(story.skipped, story.duplicated, story.reordered) > 0
     assert story.ledger.redrives == story.skipped
-    assert story.ledger.runs_per_request == 1
+    too_many = story.ledger.runs_per_request * story.ledger.requests - story.ledger.requests
+    assert too_many <= (0 if consumer == KCL else story.duplicated)
 
 
 def test_an_orderly_stop_hands_over_and_a_backlog_settles(folder: Path, consumer: str, seed: int, tell: Tell) -> None:
