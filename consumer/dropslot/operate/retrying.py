@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from dropslot.adapters.clock import SystemClock
 from dropslot.adapters.requests.dynamodb import DynamoDBRequests
+from dropslot.adapters.wire.sdk import Boto3Calls
 from dropslot.core import names
 from dropslot.core.transitions import Write, retry
 from dropslot.engine.backoff import Backoff
@@ -133,7 +134,7 @@ def redrive_failed(target: Target, failed: Failed, screen: Screen, *, per_second
         per_second: how many in a second, at most.
         total: how many there are, if somebody has counted.
     """
-    requests = DynamoDBRequests(target.dynamodb(writes=True), target.table)
+    requests = DynamoDBRequests(Boto3Calls(target.dynamodb(writes=True), target.table))
     redriver = Redriver(requests=requests, clock=SystemClock(), backoff=Backoff(), per_second=per_second)
     try:
         with asyncio.Runner() as runner:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pytest
 
-from dropslot.adapters.requests.direct import DirectRequests
-from dropslot.adapters.requests.dynamodb import DynamoDBRequests, make_client
+from dropslot.adapters.requests.dynamodb import DynamoDBRequests
 from dropslot.adapters.requests.memory import MemoryRequests
 from dropslot.adapters.wire.connections import Connections
+from dropslot.adapters.wire.sdk import Boto3Calls, make_client
 from dropslot.adapters.wire.signature import Credentials
 from dropslot.core.transitions import Insert, Write
 from dropslot.engine.ports import PauseSign, Requests, Restoring, UnfinishedCount, WriteResult
@@ -98,11 +98,11 @@ def reach(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reach]:
             if way == "direct":
                 credentials = Credentials(access_key="local", secret_key="local")
                 calls = OneCallAConnection(Connections(endpoint), name, region=REGION, credentials=credentials)
-                return DirectRequests(calls)
+                return DynamoDBRequests(calls)
             monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
             monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
             monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
-            requests = DynamoDBRequests(make_client(REGION), name)
+            requests = DynamoDBRequests(Boto3Calls(make_client(REGION), name))
             opened.callback(requests.close)
             return requests
 

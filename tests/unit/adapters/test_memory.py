@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any
 
-from dropslot.adapters.requests.memory import MemoryRequests, item_bytes
+from dropslot.adapters.requests.memory import MemoryRequests
+from dropslot.adapters.wire.item_size import item_bytes
 from dropslot.core.policy import Failed
 from dropslot.core.transitions import settle
 from tests.unit.core.images import image, state
