@@ -44,13 +44,15 @@ class MemoryJournal:
     async def write(self, write: JournalWrite) -> Answer:
         """See `Journal.write`."""
         self._called(write.kind, write.key.id)
+        # DynamoDB, too, looks at each value before it looks for the item.
+        for value in write.sets.values():
+            _check_size({"": value_attribute(value)}, write)
         place = write.key.id, write.key.sort
         old = self.items.get(place)
         if not _holds(write.condition, old):
             return Answer(applied=False, entry=entry_from(old, _TABLE) if old is not None else None)
         new = _after(write, old)
-        if item_bytes(new) > ITEM_MAX_BYTES:
-            raise JournalFullError(f"table {_TABLE}: the journal has no room for {write.kind}")
+        _check_size(new, write)
         self.items[place] = new
         tells = not isinstance(write.condition, Owned)
         return Answer(applied=True, entry=entry_from(new, _TABLE) if tells else None)
@@ -74,6 +76,11 @@ class MemoryJournal:
     def _called(self, name: str, request_id: str) -> None:
         if self._on_call is not None:
             self._on_call(name, request_id)
+
+
+def _check_size(item: Item, write: JournalWrite) -> None:
+    if item_bytes(item) > ITEM_MAX_BYTES:
+        raise JournalFullError(f"table {_TABLE}: the journal has no room for {write.kind}")
 
 
 def _after(write: JournalWrite, old: Item | None) -> dict[str, dict[str, Any]]:
