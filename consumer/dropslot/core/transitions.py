@@ -192,14 +192,16 @@ def redrive(row: Unfinished, *, due_at: int) -> Write:
     )
 
 
-def retry(state: State, *, error: str, now_ms: int) -> Write:
+def retry(state: State, *, error: str, now_ms: int, undo_only: bool = False) -> Write:
     """Failed -> pending with the next attempt and a fresh retry schedule: what an operator does.
 
     Args:
         state: the failed request as it was seen.
         error: its error as it was seen; kept as `last_error`.
         now_ms: epoch milliseconds.
+        undo_only: only take back what finished steps have left; else what was undone is done anew.
     """
+    rerun: dict[str, Value] = {} if undo_only else {names.RERUN: state.attempt + 1}
     return Write(
         transition="retry",
         id=state.id,
@@ -209,6 +211,7 @@ def retry(state: State, *, error: str, now_ms: int) -> Write:
             names.ATTEMPT: state.attempt + 1,
             names.TRIES: 0,
             names.LAST_ERROR: error,
+            **rerun,
         },
         # Counted starts would fail it again at once if it had killed its worker: the operator knows that it may run.
         removes=(names.ERROR, names.STARTS),

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from dropslot.adapters.counters import MemoryCounters
 from dropslot.adapters.tally import Tally
+from dropslot.adapters.wire.calls import Calls
 from dropslot.engine.backoff import Backoff
 from dropslot.engine.ports import Clock, Requests, Runner
 from dropslot.engine.shard import Shard
 from dropslot.engine.stream_record import StreamRecord
-from dropslot.runtimes.handling import shard_options
+from dropslot.runtimes.handling import make_stepping, shard_options
 from dropslot.runtimes.lambda_.deadline import Deadline
 from dropslot.runtimes.lambda_.event import stream_records
 from dropslot.runtimes.lambda_.invocation import resolve
@@ -36,6 +37,7 @@ class Environment:
         clock: time.
         leave: ends the process at once; Lambda then starts a new one and the batch comes again.
         backoff: pauses while the table can't be reached; None for the usual ones.
+        open_journal: returns calls of the table of journals, if a handler takes steps.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Environment:
         clock: Clock,
         leave: Callable[[], None],
         backoff: Backoff | None = None,
+        open_journal: Callable[[], Calls] | None = None,
     ) -> None:
         self._settings = settings
         self._requests = requests
@@ -58,6 +61,11 @@ class Environment:
         # Late successes of earlier invocations are told with the next one.
         self._tally = Tally(self._counters.totals, monotonic_seconds=time.monotonic)
         self._started_ms = clock.now_ms()
+        self._stepping = (
+            make_stepping(settings, runners, open_journal, clock=clock, counters=self._counters, backoff=self._backoff)
+            if open_journal is not None
+            else None
+        )
 
     async def handle(self, event: Mapping[str, Any], *, remaining_ms: float) -> dict[str, Any]:
         """Process one batch.
@@ -111,4 +119,5 @@ class Environment:
                 policy=partial(ParkingPolicy, clock=self._clock, start_until_ms=deadline.start_until_ms),
             ),
             up_since_ms=max(self._started_ms, now_ms - settings.fresh_seconds * 1000),
+            stepping=self._stepping,
         )

@@ -11,7 +11,7 @@ from dropslot.runtimes.handling import make_runners
 from dropslot.runtimes.lambda_.deadline import check_function_timeout
 from dropslot.runtimes.lambda_.environment import Environment
 from dropslot.runtimes.lambda_.function import Function
-from dropslot.runtimes.lambda_.table import open_table
+from dropslot.runtimes.lambda_.table import open_calls, open_table
 from dropslot.settings import Settings
 
 
@@ -34,6 +34,7 @@ def _build(environment: Mapping[str, str], settings: Settings, remaining_ms: flo
         runners=runners,
         clock=SystemClock(),
         leave=_leave,
+        open_journal=partial(open_calls, environment, table=settings.journal, region=settings.region),
     )
 
 

@@ -1,0 +1,185 @@
+"""How a run with steps ends: the journal is closed first, then the request gets that outcome."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, TypeAlias
+
+import msgspec
+
+from dropslot.core import journal_writes as writes
+from dropslot.core.errors import JournalFullError
+from dropslot.core.journal import OUTLIVES_SECONDS
+from dropslot.core.policy import Done, Ending, Failed, Outcome, Policy, Raised, Returned, TimedOut, Waiting, describe
+from dropslot.engine.ports import Counters
+from dropslot.engine.steps.interrupt import Interrupt, Turned
+from dropslot.engine.steps.session import Session
+from dropslot.engine.steps.visit import NOTHING_UNDONE, Undo, Visit
+
+#: The `last_error` of a request that an operator has put in again while something of it was still to be undone.
+ANEW: Final = "undone; it runs anew"
+_LEFT: Final = "; not undone: "
+
+#: Has steps undone; returns how that ended and what it came to.
+UndoCall: TypeAlias = Callable[[list[Undo]], Awaitable[tuple[Ending, Visit]]]
+
+
+class Conclusion:
+    """Ends one run.
+
+    Args:
+        session: its journal.
+        visit: the last call of its handler.
+        judge: judges how that ended.
+        undo: has steps undone.
+        policy: knows the retry schedule.
+        ttl_seconds: how long a done request is kept.
+        counters: where events are counted.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        visit: Visit,
+        *,
+        judge: Callable[[], Outcome],
+        undo: UndoCall,
+        policy: Policy,
+        ttl_seconds: int,
+        counters: Counters,
+    ) -> None:
+        self._session = session
+        self._visit = visit
+        self._judge = judge
+        self._undo = undo
+        self._policy = policy
+        self._ttl_seconds = ttl_seconds
+        self._counters = counters
+
+    async def outcome(self, ending: Ending) -> Outcome | None:
+        """Return the outcome to write; None if another worker has the request.
+
+        Args:
+            ending: of the handler's last call.
+        """
+        try:
+            return await self._outcome(ending)
+        except Interrupt as interrupt:  # the claim was lost just now, or couldn't be had
+            return interrupt.outcome
+
+    async def late_outcome(self) -> Outcome | None:
+        """Take the success of a handler that passed its limit, if nobody has claimed the request since."""
+        outcome = self._judge()
+        if not isinstance(outcome, Done) or self._visit.interrupt is not None or self._session.turned is not None:
+            return None
+        try:
+            return await self._done(outcome)
+        except Interrupt:
+            return None
+
+    async def _outcome(self, ending: Ending) -> Outcome | None:
+        session, visit = self._session, self._visit
+        visit.end()
+        if isinstance(ending, TimedOut):
+            session.hold.stop()
+        if visit.interrupt is not None and not isinstance(visit.interrupt, Turned):
+            await session.hold.release()
+            return visit.interrupt.outcome
+        if visit.misuse is not None:
+            await session.hold.release()
+            return Failed(str(visit.misuse))
+        if isinstance(visit.interrupt, Turned):
+            return await self._undone()
+        outcome = self._judge()
+        if isinstance(outcome, Failed):
+            return await self._failed(outcome)
+        if isinstance(outcome, Done):
+            return await self._done(outcome)
+        if not visit.busy:  # what is under way beyond its limit may still be noted, until the lease ends
+            await session.hold.release()
+        return outcome
+
+    async def _done(self, outcome: Done) -> Outcome | None:
+        session, visit = self._session, self._visit
+        if session.entry is None:
+            return outcome
+        if session.turned is not None:  # it returned before it came to what was never finished
+            return await self._undone()
+        if visit.unknown():
+            step = visit.unknown()[0]
+            await session.hold.release()
+            return Failed(
+                f"the handler returned after {visit.asked} steps, and had run {step.name!r} after these before: "
+                f"steps of requests that are half-way can't be renamed, reordered or removed. {NOTHING_UNDONE}"
+            )
+        ttl = session.clock.now_ms() // 1000 + self._ttl_seconds + OUTLIVES_SECONDS
+        try:
+            await session.hold.end(partial(writes.close_done, result=outcome.result, ttl=ttl))
+        except JournalFullError:
+            await session.hold.release()
+            return Failed(f"the journal of its steps has no room for the handler's result. {NOTHING_UNDONE}")
+        return outcome
+
+    async def _failed(self, outcome: Failed) -> Outcome | None:
+        session, visit = self._session, self._visit
+        if session.entry is None:
+            if not await session.find():
+                return outcome
+            await session.claim()
+        if session.turned is None:
+            if not visit.undos and not visit.unknown():
+                # Nothing to undo: what is finished stays so, and a retry goes on behind it.
+                await session.hold.release()
+                return outcome
+            await session.turn(outcome.error)
+        return await self._undone()
+
+    async def _undone(self) -> Outcome | None:
+        session, visit = self._session, self._visit
+        if undos := visit.left():
+            ending, undo_visit = await self._undo(undos)
+            undo_visit.end()
+            if undo_visit.interrupt is not None:
+                await session.hold.release()
+                return undo_visit.interrupt.outcome
+            if not isinstance(ending, Returned):
+                return await self._undo_later(ending)
+        if visit.left() or visit.unknown():
+            return await self._stuck("")
+        error = _without_list(session.turned)
+        await session.hold.end(partial(writes.close_undone, error=error))
+        self._counters.add("undone")
+        if session.entry is not None and session.state.rerun > session.entry.began:
+            return Waiting(ANEW, 0, counts=False)
+        return Failed(error)
+
+    async def _undo_later(self, ending: Ending) -> Outcome | None:
+        """Keep a request waiting whose undo met an error that may pass, or give up once the schedule is used up."""
+        session = self._session
+        tries = session.entry.undo_tries if session.entry is not None else 0
+        why = describe(ending.error) if isinstance(ending, Raised) else "it did not return in time"
+        after_seconds = getattr(ending.error, "after_seconds", None) if isinstance(ending, Raised) else None
+        state = msgspec.structs.replace(session.state, tries=tries)
+        later = self._policy.later(state, f"undo: {why}", after_seconds)
+        if not isinstance(later, Waiting):
+            return await self._stuck(why)
+        await session.hold.release(undo_tries=tries + 1)
+        return Waiting(later.last_error, later.after_ms, counts=False)
+
+    async def _stuck(self, why: str) -> Outcome:
+        """Fail a request of which something is left.
+
+        Args:
+            why: of the undo that was given up, if the steps themselves don't tell.
+        """
+        session, visit = self._session, self._visit
+        steps = session.steps
+        left = [f"{undo.plan.name} ({steps[undo.index].undo_error or why or 'not tried'})" for undo in visit.left()]
+        left = [f"{step.name} (the handler didn't come to it)" for step in reversed(visit.unknown())] + left
+        error = f"{_without_list(session.turned)}{_LEFT}{', '.join(left)}"
+        await session.hold.end(partial(writes.close_stuck, error=error))
+        self._counters.add("not_undone")
+        return Failed(error)
+
+
+def _without_list(error: str | None) -> str:
+    return (error if error is not None else "").partition(_LEFT)[0]
