@@ -10,11 +10,11 @@ from typing import Final
 
 import msgspec
 
+from dropslot.core import names
 from dropslot.core.item import State
 
-# Attributes, beside `names.ID` (partition key), `names.ATTEMPT`, `names.ERROR`, `names.RESULT` and `names.TTL`.
-#: Sort key, see `Key.sort`: the newest run of the newest generation comes last.
-RUN: Final = "run"
+# Attributes, beside `names.ID` (partition key), `names.RUN` (sort key), `names.ATTEMPT`, `names.ERROR`,
+# `names.RESULT` and `names.TTL`.
 BEGAN: Final = "began"
 OWNER: Final = "owner"
 LEASE_UNTIL: Final = "lease_until"
@@ -51,11 +51,12 @@ class Key(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     @property
     def sort(self) -> str:
         """The item's sort key."""
-        return f"{self.accepted_at}#{self.run:04d}"
+        return names.run_key(self.accepted_at, self.run)
 
     def step_key(self, name: str, *, undo: bool = False) -> str:
         """Return what downstream can tell this very step of this very run by."""
-        return "#".join((self.id, str(self.accepted_at), str(self.run), name, *(("undo",) if undo else ())))
+        run = names.journal_id(self.id, self.accepted_at, self.run)
+        return names.ID_SEPARATOR.join((run, name, *(("undo",) if undo else ())))
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -8,7 +8,7 @@ from dropslot.adapters.journal.update import update
 from dropslot.adapters.requests.rows import attribute
 from dropslot.adapters.wire.calls import Calls
 from dropslot.adapters.wire.service_error import ServiceError
-from dropslot.core import journal, names
+from dropslot.core import names
 from dropslot.core.errors import JournalFullError
 from dropslot.core.journal import Entry, JournalWrite
 from dropslot.engine.journal_port import Answer
@@ -73,7 +73,7 @@ class DynamoDBJournal:
         return {
             "TableName": self._calls.table,
             "KeyConditionExpression": "#id = :id AND begins_with(#run, :generation)",
-            "ExpressionAttributeNames": {"#id": names.ID, "#run": journal.RUN},
+            "ExpressionAttributeNames": {"#id": names.ID, "#run": names.RUN},
             "ExpressionAttributeValues": {
                 ":id": attribute(request_id),
                 ":generation": attribute(generation(accepted_at)),

@@ -16,7 +16,7 @@ NO_STEPS: Final[Mapping[str, Any]] = {"L": []}
 
 def key_attributes(key: Key) -> dict[str, Any]:
     """Return the key of a journal's item."""
-    return {names.ID: attribute(key.id), journal.RUN: attribute(key.sort)}
+    return {names.ID: attribute(key.id), names.RUN: attribute(key.sort)}
 
 
 def generation(accepted_at: int) -> str:
@@ -43,7 +43,7 @@ def entry_from(item: Item, table: str) -> Entry:
         TransientError: it is no journal. Nobody but an operator can mend it, and until then nothing is known.
     """
     try:
-        accepted_at, _, run = item[journal.RUN]["S"].partition(names.ID_SEPARATOR)
+        accepted_at, _, run = item[names.RUN]["S"].partition(names.ID_SEPARATOR)
         return Entry(
             key=Key(id=item[names.ID]["S"], accepted_at=int(accepted_at), run=int(run)),
             attempt=int(item[names.ATTEMPT]["N"]),

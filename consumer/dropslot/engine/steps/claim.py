@@ -66,8 +66,8 @@ class Hold:
 
     @property
     def expiring(self) -> bool:
-        """Its lease may end before what is begun now is through; renew it first."""
-        return self._until_ms - self._clock.now_ms() < self._lease_ms // _RENEWALS_A_LEASE
+        """Its lease may end before what is begun now is through, or it is lost: renew it first, which tells."""
+        return self.lost or self._until_ms - self._clock.now_ms() < self._lease_ms // _RENEWALS_A_LEASE
 
     async def take(self, state: State) -> Entry:
         """Claim the journal of a request's present run, and make it if there is none.
@@ -108,6 +108,8 @@ class Hold:
             Interrupt: the claim is lost.
             JournalFullError: there is no room for it.
         """
+        if self.lost:
+            raise self._overtaken()
         lease = self._lease()
         answer = await self._write(make(self.key, lease), until_ms=self._until_ms, otherwise=self._overtaken)
         if not answer.applied:
@@ -128,6 +130,8 @@ class Hold:
         Raises:
             Interrupt: the claim was lost before.
         """
+        if self.lost:
+            raise self._overtaken()
         self.stop_renewing()
         answer = await self._write(make(self.key, self._owner), until_ms=self._until_ms, otherwise=self._overtaken)
         entry = answer.entry

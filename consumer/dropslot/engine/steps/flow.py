@@ -83,8 +83,6 @@ def undoing(visit: Visit, undos: list[Undo]) -> Flow:
     """
     for undo in undos:
         visit.enter_undo()
-        if visit.session.hold.expiring:
-            yield Ask(visit.renew)
         try:
             yield from _trying(visit, undo.plan.policy, _undo_call(visit, undo))
         except Exception as error:
@@ -97,8 +95,6 @@ def undoing(visit: Visit, undos: list[Undo]) -> Flow:
 
 def _fresh(visit: Visit, plan: Plan, codec: Codec[Any]) -> Flow:
     """Run a step for the first time; return its result as JSON, once that is kept."""
-    if visit.session.hold.expiring:
-        yield Ask(visit.renew)
     key = visit.session.hold.key.step_key(plan.name)
     value = yield from _trying(visit, plan.policy, Call(plan.function, plan.args, key, plan.timeout_seconds))
     with _misuse(visit):
@@ -126,6 +122,9 @@ def _undo_call(visit: Visit, undo: Undo) -> Call:
 def _trying(visit: Visit, policy: StepPolicy, call: Call) -> Flow:
     tries = 0
     while True:
+        # Nothing is begun by a worker that somebody may have taken the request from.
+        if visit.session.hold.expiring:
+            yield Ask(visit.renew)
         try:
             return (yield call)
         except BaseException as error:

@@ -4,21 +4,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from logging import getLogger
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dropslot.adapters.counters import MemoryCounters
 from dropslot.adapters.tally import Tally
-from dropslot.adapters.wire.calls import Calls
 from dropslot.engine.backoff import Backoff
 from dropslot.engine.ports import Clock, Requests, Runner
 from dropslot.engine.shard import Shard
 from dropslot.engine.stream_record import StreamRecord
-from dropslot.runtimes.handling import make_stepping, shard_options
+from dropslot.runtimes.handling import shard_options
 from dropslot.runtimes.lambda_.deadline import Deadline
 from dropslot.runtimes.lambda_.event import stream_records
 from dropslot.runtimes.lambda_.invocation import resolve
 from dropslot.runtimes.lambda_.parking import ParkingPolicy, ParkingRunner
 from dropslot.settings import Settings
+
+if TYPE_CHECKING:
+    from dropslot.engine.steps.stepping import Stepping
 
 _log: Final = getLogger(__name__)
 
@@ -37,7 +39,8 @@ class Environment:
         clock: time.
         leave: ends the process at once; Lambda then starts a new one and the batch comes again.
         backoff: pauses while the table can't be reached; None for the usual ones.
-        open_journal: returns calls of the table of journals, if a handler takes steps.
+        make_stepping: makes what runs requests with steps, if a handler takes any; called with clock, counters and
+            backoff.
     """
 
     def __init__(
@@ -49,7 +52,7 @@ class Environment:
         clock: Clock,
         leave: Callable[[], None],
         backoff: Backoff | None = None,
-        open_journal: Callable[[], Calls] | None = None,
+        make_stepping: "Callable[..., Stepping | None] | None" = None,
     ) -> None:
         self._settings = settings
         self._requests = requests
@@ -62,8 +65,8 @@ class Environment:
         self._tally = Tally(self._counters.totals, monotonic_seconds=time.monotonic)
         self._started_ms = clock.now_ms()
         self._stepping = (
-            make_stepping(settings, runners, open_journal, clock=clock, counters=self._counters, backoff=self._backoff)
-            if open_journal is not None
+            make_stepping(clock=clock, counters=self._counters, backoff=self._backoff)
+            if make_stepping is not None
             else None
         )
 
