@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 
 from dropslot.adapters.journal.memory import MemoryJournal
-from dropslot.adapters.wire.item_size import ITEM_MAX_BYTES
+from dropslot.adapters.wire.item_size import ITEM_MAX_BYTES, item_bytes
 from dropslot.core import journal_writes as writes
 from dropslot.core.errors import JournalFullError
 from dropslot.core.journal import Key, Lease
@@ -236,6 +236,22 @@ async def test_a_journal_is_full_at_the_same_size(table: Table, filling: str) ->
         with pytest.raises(JournalFullError, match="no room"):
             await journal.write(writes.finish(KEY, OURS, index=fitting, step=step("one more", result)))
     assert table.get(KEY) == full == twin.items[KEY.id, KEY.sort]
+
+
+@asynchronous
+async def test_a_step_fits_to_a_few_bytes(table: Table) -> None:
+    """Given a journal of many small steps, then the last one fits, or doesn't, at the size that the twin counts."""
+    twin = MemoryJournal()
+    small = {"M": {**FIRST["M"], "result": {"S": "x" * 3_900}}}
+    item = half_way(steps={"L": [small] * 100})
+    bare = {**item, "steps": {"L": [*item["steps"]["L"], {"M": {**FIRST["M"], "result": {"S": ""}}}]}}
+    left = ITEM_MAX_BYTES - item_bytes(bare)
+    assert 0 < left < 20_000
+    for journal, put in ((twin, twin.put), (table.journal, table.put)):
+        put(item)
+        with pytest.raises(JournalFullError):
+            await journal.write(writes.finish(KEY, OURS, index=100, step=step(result="y" * (left + 8))))
+        assert (await journal.write(writes.finish(KEY, OURS, index=100, step=step(result="y" * (left - 8))))).applied
 
 
 @asynchronous

@@ -37,4 +37,5 @@ def test_what_was_put_is_the_tables_own() -> None:
 def test_sizes_count_names_and_bytes() -> None:
     """Of text in UTF-8, names too."""
     assert item_bytes({"a": {"S": "é"}, "bc": {"S": ""}}) == 1 + 2 + 2
+    assert item_bytes({"l": {"L": [{"S": "ab"}, {"S": ""}]}}) == 1 + 3 + 1 + 2 + 1
     assert item_bytes({"h": {"M": {"x": {"S": "yz"}}}}) == 1 + 3 + 1 + 1 + 2
