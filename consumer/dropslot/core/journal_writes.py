@@ -20,13 +20,13 @@ def begin(key: Key, lease: Lease, *, attempt: int) -> JournalWrite:
 
 
 def take(seen: Entry, lease: Lease, *, attempt: int) -> JournalWrite:
-    """Claim a journal that nobody holds any more."""
+    """Claim a journal that nobody holds any more; one that was stuck gets a fresh retry schedule."""
     return JournalWrite(
         kind="take",
         key=seen.key,
         condition=AsSeen(attempt=seen.attempt, owner=seen.owner, lease_until=seen.lease_until, closed=seen.closed),
         sets={(names.ATTEMPT,): attempt, **_held(lease)},
-        removes=(journal.CLOSED, journal.CLOSED_BY, names.TTL),
+        removes=(journal.CLOSED, journal.CLOSED_BY, names.TTL, *((journal.UNDO_TRIES,) if seen.closed else ())),
     )
 
 
@@ -86,7 +86,7 @@ def not_undone(key: Key, lease: Lease, *, index: int, error: str) -> JournalWrit
 
 
 def release(key: Key, owner: str, *, undo_tries: int | None = None) -> JournalWrite:
-    """Let go of it; the request waits, or has failed with nothing to undo.
+    """Let go of it; the request waits.
 
     Args:
         key: which journal.
@@ -113,6 +113,11 @@ def close_done(key: Key, owner: str, *, result: str | None, ttl: int) -> Journal
     """
     kept: dict[journal.Path, journal.Value] = {} if result is None else {(names.RESULT,): result}
     return _close(key, owner, journal.DONE, kept | {(names.TTL,): ttl})
+
+
+def close_failed(key: Key, owner: str, *, error: str) -> JournalWrite:
+    """End a run that has failed and of which nothing is undone; a later attempt goes on behind what is finished."""
+    return _close(key, owner, journal.FAILED, {(names.ERROR,): cut(error, names.ERROR_MAX_BYTES)})
 
 
 def close_undone(key: Key, owner: str, *, error: str) -> JournalWrite:

@@ -148,7 +148,6 @@ async def test_the_life_of_a_run_that_is_undone(table: Table) -> None:
         lease_until=0,
         undoing=True,
         error="no such street",
-        undo_tries=1,
         steps=(step(undo_error="too late", undone_at=LATER + 1), undone),
         closed="undone",
         closed_by="a1",

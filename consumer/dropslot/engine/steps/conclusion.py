@@ -9,6 +9,7 @@ import msgspec
 from dropslot.core import journal_writes as writes
 from dropslot.core.errors import JournalFullError
 from dropslot.core.journal import OUTLIVES_SECONDS
+from dropslot.core.leftovers import with_leftovers, without_leftovers
 from dropslot.core.policy import Done, Ending, Failed, Outcome, Policy, Raised, Returned, TimedOut, Waiting, describe
 from dropslot.engine.ports import Counters
 from dropslot.engine.steps.interrupt import Interrupt, Turned
@@ -17,7 +18,6 @@ from dropslot.engine.steps.visit import NOTHING_UNDONE, Undo, Visit
 
 #: The `last_error` of a request that an operator has put in again while something of it was still to be undone.
 ANEW: Final = "undone; it runs anew"
-_LEFT: Final = "; not undone: "
 
 #: Has steps undone; returns how that ended and what it came to.
 UndoCall: TypeAlias = Callable[[list[Undo]], Awaitable[tuple[Ending, Visit]]]
@@ -84,11 +84,10 @@ class Conclusion:
         if visit.interrupt is not None and not isinstance(visit.interrupt, Turned):
             await session.hold.release()
             return visit.interrupt.outcome
-        if visit.misuse is not None:
-            await session.hold.release()
-            return Failed(str(visit.misuse))
         if isinstance(visit.interrupt, Turned):
             return await self._undone()
+        if visit.misuse is not None and session.turned is None:
+            return await self._failed_as_it_is(str(visit.misuse))
         outcome = self._judge()
         if isinstance(outcome, Failed):
             return await self._failed(outcome)
@@ -106,8 +105,7 @@ class Conclusion:
             return await self._undone()
         if visit.unknown():
             step = visit.unknown()[0]
-            await session.hold.release()
-            return Failed(
+            return await self._failed_as_it_is(
                 f"the handler returned after {visit.asked} steps, and had run {step.name!r} after these before: "
                 f"steps of requests that are half-way can't be renamed, reordered or removed. {NOTHING_UNDONE}"
             )
@@ -115,9 +113,16 @@ class Conclusion:
         try:
             await session.hold.end(partial(writes.close_done, result=outcome.result, ttl=ttl))
         except JournalFullError:
-            await session.hold.release()
-            return Failed(f"the journal of its steps has no room for the handler's result. {NOTHING_UNDONE}")
+            return await self._failed_as_it_is(
+                f"the journal of its steps has no room for the handler's result. {NOTHING_UNDONE}"
+            )
         return outcome
+
+    async def _failed_as_it_is(self, error: str) -> Outcome:
+        """Fail a request and undo nothing: a retry goes on behind what is finished."""
+        if self._session.hold.held:
+            await self._session.hold.end(partial(writes.close_failed, error=error))
+        return Failed(error)
 
     async def _failed(self, outcome: Failed) -> Outcome | None:
         session, visit = self._session, self._visit
@@ -127,9 +132,7 @@ class Conclusion:
             await session.claim()
         if session.turned is None:
             if not visit.undos and not visit.unknown():
-                # Nothing to undo: what is finished stays so, and a retry goes on behind it.
-                await session.hold.release()
-                return outcome
+                return await self._failed_as_it_is(outcome.error)
             await session.turn(outcome.error)
         return await self._undone()
 
@@ -145,7 +148,7 @@ class Conclusion:
                 return await self._undo_later(ending)
         if visit.left() or visit.unknown():
             return await self._stuck("")
-        error = _without_list(session.turned)
+        error = without_leftovers(_text(session.turned))
         await session.hold.end(partial(writes.close_undone, error=error))
         self._counters.add("undone")
         if session.entry is not None and session.state.rerun > session.entry.began:
@@ -175,11 +178,11 @@ class Conclusion:
         steps = session.steps
         left = [f"{undo.plan.name} ({steps[undo.index].undo_error or why or 'not tried'})" for undo in visit.left()]
         left = [f"{step.name} (the handler didn't come to it)" for step in reversed(visit.unknown())] + left
-        error = f"{_without_list(session.turned)}{_LEFT}{', '.join(left)}"
+        error = with_leftovers(_text(session.turned), left)
         await session.hold.end(partial(writes.close_stuck, error=error))
         self._counters.add("not_undone")
         return Failed(error)
 
 
-def _without_list(error: str | None) -> str:
-    return (error if error is not None else "").partition(_LEFT)[0]
+def _text(error: str | None) -> str:
+    return error if error is not None else ""
