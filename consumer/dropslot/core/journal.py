@@ -26,6 +26,8 @@ CLOSED_BY: Final = "closed_by"
 
 # How a run was closed.
 DONE: Final = "done"
+#: Failed with nothing to undo, or because of the handler itself: a later attempt goes on behind what is finished.
+FAILED: Final = "failed"
 #: Failed, and nothing of it is left.
 UNDONE: Final = "undone"
 #: Failed, and something of it couldn't be undone.
@@ -137,8 +139,8 @@ def decide_claim(entry: Entry, state: State, *, now_ms: int) -> Claim:
         return Claim.OVERTAKEN
     if entry.closed == UNDONE and state.rerun > entry.began:
         return Claim.NEXT_RUN
-    # What couldn't be undone is tried again by each later attempt: an operator has asked for it.
-    if entry.closed and not (entry.closed == STUCK and state.attempt > entry.attempt):
+    # A later attempt goes on, forward or with what couldn't be undone: somebody has asked for it.
+    if entry.closed and not (entry.closed in {FAILED, STUCK} and state.attempt > entry.attempt):
         return Claim.CLOSED
     return Claim.HELD if entry.owner and entry.lease_until > now_ms else Claim.TAKE
 
