@@ -40,6 +40,7 @@ ENDING: Final[dict[str, Make]] = {
     "release undo_tries": partial(_release, undo_tries=3),
     "close_done": lambda key, lease: writes.close_done(key, lease.owner, result='{"parcel":7}', ttl=1_900_000_000),
     "close_done None": lambda key, lease: writes.close_done(key, lease.owner, result=None, ttl=1_900_000_000),
+    "close_failed": lambda key, lease: writes.close_failed(key, lease.owner, error="no such street"),
     "close_undone": lambda key, lease: writes.close_undone(key, lease.owner, error="no such street"),
     "close_stuck": lambda key, lease: writes.close_stuck(key, lease.owner, error="not undone: reserve"),
 }

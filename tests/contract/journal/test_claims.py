@@ -24,6 +24,10 @@ STATES: Final[dict[str, tuple[dict[str, Any], Entry]]] = {
         half_way(None, closed={"S": "done"}, closed_by={"S": "a1"}, result={"S": "[7]"}, ttl={"N": "9"}),
         entry(owner="", lease_until=0, closed="done", closed_by="a1", result="[7]"),
     ),
+    "failed": (
+        half_way(None, closed={"S": "failed"}, closed_by={"S": "a1"}, error={"S": "no"}),
+        entry(owner="", lease_until=0, closed="failed", closed_by="a1", error="no"),
+    ),
     "undone": (
         half_way(None, undoing={"N": "1"}, closed={"S": "undone"}, closed_by={"S": "a1"}, error={"S": "no"}),
         entry(owner="", lease_until=0, undoing=True, closed="undone", closed_by="a1", error="no"),

@@ -35,6 +35,7 @@ EXPECTED: Final[dict[str, dict[str, Any]]] = {
         ttl={"N": "1900000000"},
     ),
     "close_done None": half_way(None, closed={"S": "done"}, closed_by={"S": "a1"}, ttl={"N": "1900000000"}),
+    "close_failed": half_way(None, closed={"S": "failed"}, closed_by={"S": "a1"}, error={"S": "no such street"}),
     "close_undone": half_way(None, closed={"S": "undone"}, closed_by={"S": "a1"}, error={"S": "no such street"}),
     "close_stuck": half_way(None, closed={"S": "stuck"}, closed_by={"S": "a1"}, error={"S": "not undone: reserve"}),
 }

@@ -39,6 +39,7 @@ OTHERS: Final = [
     writes.not_undone(KEY, LEASE, index=3, error="no"),
     writes.release(KEY, "a1"),
     writes.close_done(KEY, "a1", result="1", ttl=5),
+    writes.close_failed(KEY, "a1", error="no"),
     writes.close_undone(KEY, "a1", error="no"),
     writes.close_stuck(KEY, "a1", error="no"),
 ]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dropslot.core import names
 from dropslot.core.item import State
-from dropslot.core.journal import DONE, STUCK, UNDONE, Claim, Entry, Key, Step, decide_claim
+from dropslot.core.journal import DONE, FAILED, STUCK, UNDONE, Claim, Entry, Key, Step, decide_claim
 from tests.unit.core.images import ACCEPTED_AT_MS, state
 
 NOW_MS: Final = ACCEPTED_AT_MS + 60_000
@@ -40,6 +40,11 @@ CLAIMS: Final[dict[str, tuple[dict[str, Any], dict[str, Any], Claim]]] = {
     "done, after a retry": ({"closed": DONE}, {"attempt": 3, "rerun": 3}, Claim.CLOSED),
     "done, forced": ({"closed": DONE}, {"attempt": 3, "floor": 3}, Claim.NEXT_RUN),
     "done, forced before it began": ({"closed": DONE}, {"attempt": 2, "floor": 2}, Claim.CLOSED),
+    "failed": ({"closed": FAILED}, {"attempt": 2}, Claim.CLOSED),
+    "failed, a later attempt": ({"closed": FAILED}, {"attempt": 3}, Claim.TAKE),
+    "failed, after a retry": ({"closed": FAILED}, {"attempt": 3, "rerun": 3}, Claim.TAKE),
+    "failed, forced": ({"closed": FAILED}, {"attempt": 3, "floor": 3}, Claim.NEXT_RUN),
+    "failed, a later attempt closed it": ({"closed": FAILED}, {"attempt": 1}, Claim.OVERTAKEN),
     "undone": ({"closed": UNDONE}, {"attempt": 2}, Claim.CLOSED),
     "undone, swept": ({"closed": UNDONE}, {"attempt": 3}, Claim.CLOSED),
     "undone, after a retry": ({"closed": UNDONE}, {"attempt": 3, "rerun": 3}, Claim.NEXT_RUN),
@@ -65,7 +70,7 @@ def test_each_state_has_its_claim(case: str) -> None:
 def journals(draw: st.DrawFn) -> Entry:
     """Draw any journal that writes can make."""
     began = draw(st.integers(0, 4))
-    closed = draw(st.sampled_from(["", "", DONE, UNDONE, STUCK]))
+    closed = draw(st.sampled_from(["", "", DONE, FAILED, UNDONE, STUCK]))
     held = not closed and draw(st.booleans())
     return entry(
         began=began,

@@ -47,6 +47,7 @@ ENDS: Final = [
     writes.release(KEY, "a1"),
     writes.release(KEY, "a1", undo_tries=2),
     writes.close_done(KEY, "a1", result="1", ttl=5),
+    writes.close_failed(KEY, "a1", error="no"),
     writes.close_undone(KEY, "a1", error="no"),
     writes.close_stuck(KEY, "a1", error="no"),
 ]
@@ -90,6 +91,7 @@ def test_an_end_lets_go(write: JournalWrite) -> None:
     [
         writes.turn(KEY, LEASE, error="é" * 3_000),
         writes.not_undone(KEY, LEASE, index=0, error="é" * 3_000),
+        writes.close_failed(KEY, "a1", error="é" * 3_000),
         writes.close_undone(KEY, "a1", error="é" * 3_000),
         writes.close_stuck(KEY, "a1", error="é" * 3_000),
         writes.turn(KEY, LEASE, error="\ud800" * 3_000),
@@ -267,6 +269,11 @@ class Table:
             left = any(not step.undone_at for step in found.steps)
             self._end(worker, writes.close_stuck if left else writes.close_undone, error="no")
 
+    def fail(self, worker: Worker) -> None:
+        """Close it with nothing undone."""
+        if not self._undoing(worker):
+            self._end(worker, writes.close_failed, error="no")
+
     def _undoing(self, worker: Worker) -> bool:
         return any(run.undoing for run in self.twin.entries(KEY.id) if run.key == worker.key)
 
@@ -301,7 +308,7 @@ class Table:
 
 
 MOVES: Final = (
-    *("claim", "finish", "claim", "finish", "renew", "turn", "undo", "undo", "release", "close"),
+    *("claim", "finish", "claim", "finish", "renew", "turn", "undo", "undo", "release", "fail", "close"),
     *("wait", "crash", "retry", "sweep", "force"),
 )
 

@@ -29,7 +29,7 @@ class MemoryJournal:
 
     def put(self, item: Item) -> None:
         """Place an item as it is, in DynamoDB's JSON."""
-        self.items[item[names.ID]["S"], item[journal.RUN]["S"]] = {
+        self.items[item[names.ID]["S"], item[names.RUN]["S"]] = {
             name: copy.deepcopy(dict(value)) for name, value in item.items()
         }
 
