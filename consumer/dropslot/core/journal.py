@@ -26,7 +26,7 @@ CLOSED_BY: Final = "closed_by"
 
 # How a run was closed.
 DONE: Final = "done"
-#: Failed with nothing to undo, or because of the handler itself: a later attempt goes on behind what is finished.
+#: Failed with nothing to undo, or because of the handler itself: an operator's retry goes on behind what is finished.
 FAILED: Final = "failed"
 #: Failed, and nothing of it is left.
 UNDONE: Final = "undone"
@@ -139,8 +139,11 @@ def decide_claim(entry: Entry, state: State, *, now_ms: int) -> Claim:
         return Claim.OVERTAKEN
     if entry.closed == UNDONE and state.rerun > entry.began:
         return Claim.NEXT_RUN
-    # A later attempt goes on, forward or with what couldn't be undone: somebody has asked for it.
-    if entry.closed and not (entry.closed in {FAILED, STUCK} and state.attempt > entry.attempt):
+    # An operator has asked for more: to go on forward, or with what couldn't be undone.
+    goes_on = (entry.closed == FAILED and state.rerun > entry.attempt) or (
+        entry.closed == STUCK and state.attempt > entry.attempt
+    )
+    if entry.closed and not goes_on:
         return Claim.CLOSED
     return Claim.HELD if entry.owner and entry.lease_until > now_ms else Claim.TAKE
 
