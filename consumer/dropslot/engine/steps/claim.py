@@ -47,6 +47,7 @@ class Hold:
         self._lease_ms = lease_ms
         self._owner = os.urandom(9).hex()
         self._until_ms = 0
+        self._attempt = 0
         self._key: Key | None = None
         self._renewing: asyncio.Task[None] | None = None
         self._stopped = False
@@ -75,17 +76,18 @@ class Hold:
         Raises:
             Interrupt: this worker has nothing to do here, or not now.
         """
-        write = self._begin(state, 0)
+        write = await self._first(state)
         until_ms = self._clock.now_ms() + self._lease_ms
         while True:
-            answer = await self._write(write, until_ms=until_ms, otherwise=_out_of_reach)
+            answer, _ = await self._write(write, until_ms=until_ms, otherwise=_out_of_reach)
             entry = answer.entry
             if entry is None:
                 write = self._begin(state, write.key.run)  # somebody has deleted it
                 continue
             if answer.applied or entry.owner == self._owner:  # the answer to an earlier try was lost
-                self._key, self._until_ms = entry.key, entry.lease_until
-                self._renewing = asyncio.create_task(self._renew())
+                self._key, self._attempt, self._until_ms = entry.key, entry.attempt, entry.lease_until
+                if not self._stopped:
+                    self._renewing = asyncio.create_task(self._renew())
                 return entry
             write = self._next(entry, state)
 
@@ -108,10 +110,8 @@ class Hold:
             Interrupt: the claim is lost.
             JournalFullError: there is no room for it.
         """
-        if self.lost:
-            raise self._overtaken()
-        lease = self._lease()
-        answer = await self._write(make(self.key, lease), until_ms=self._until_ms, otherwise=self._overtaken)
+        key, lease = self._held_key(), self._lease()
+        answer, _ = await self._write(make(key, lease), until_ms=self._until_ms, otherwise=self._overtaken)
         if not answer.applied:
             raise self._overtaken()
         self._until_ms = lease.until_ms
@@ -130,21 +130,22 @@ class Hold:
         Raises:
             Interrupt: the claim was lost before.
         """
-        if self.lost:
-            raise self._overtaken()
+        key = self._held_key()
         self.stop_renewing()
-        answer = await self._write(make(self.key, self._owner), until_ms=self._until_ms, otherwise=self._overtaken)
-        entry = answer.entry
-        # The answer to an earlier try was lost, if it was ours that closed it.
-        if not answer.applied and (entry is None or entry.closed_by != self._owner):
+        write = make(key, self._owner)
+        answer, is_repeat = await self._write(write, until_ms=self._until_ms, otherwise=self._overtaken)
+        if not (answer.applied or (is_repeat and self._has_ended(answer.entry))):
             raise self._overtaken()
         self._key = None
 
     async def release(self, *, undo_tries: int | None = None) -> None:
-        """Let go of it, so that nobody waits for its lease; does nothing if it isn't held."""
-        if self.held:
-            with suppress(Interrupt):
-                await self.end(partial(writes.release, undo_tries=undo_tries))
+        """Let go of it, so that nobody waits for its lease; does nothing if it was never taken, or let go before.
+
+        Raises:
+            Interrupt: the claim was lost before.
+        """
+        if self._key is not None:
+            await self.end(partial(writes.release, undo_tries=undo_tries))
 
     def stop_renewing(self) -> None:
         """Leave it to its lease."""
@@ -156,6 +157,14 @@ class Hold:
         """Leave it to its lease, and repeat no write that doesn't get through."""
         self._stopped = True
         self.stop_renewing()
+
+    async def _first(self, state: State) -> JournalWrite:
+        """Return the write to try first."""
+        if not state.floor:
+            return self._begin(state, 0)
+        # It was forced, perhaps when the journals of its earlier runs had expired: none of their keys comes again.
+        newest = await self.find(state)
+        return self._next(newest, state) if newest is not None else self._begin(state, state.floor)
 
     def _begin(self, state: State, run: int) -> JournalWrite:
         key = Key(id=state.id, accepted_at=state.accepted_at, run=run)
@@ -176,22 +185,46 @@ class Hold:
             raise Interrupt(HELD, Waiting(HELD, after_ms, counts=False))
         raise self._overtaken()
 
+    def _held_key(self) -> Key:
+        """Return which journal it is.
+
+        Raises:
+            Interrupt: it is lost, or was let go before.
+        """
+        if self.lost:
+            raise self._overtaken()
+        if self._key is None:
+            raise Interrupt("its steps were let go of", None)
+        return self._key
+
+    def _has_ended(self, entry: Entry | None) -> bool:
+        """Tell whether the last write was made before, and only its answer lost."""
+        if entry is None:
+            return False
+        return entry.closed_by == self._owner if entry.closed else not entry.owner and entry.attempt == self._attempt
+
     def _overtaken(self) -> Interrupt:
-        self.lost = True
         self.stop_renewing()
-        self._counters.add("steps_overtaken")
+        if not self.lost:
+            self.lost = True
+            self._counters.add("steps_overtaken")
         return Interrupt("a later attempt, or another worker, has its steps now", None)
 
     def _lease(self) -> Lease:
         return Lease(owner=self._owner, until_ms=self._clock.now_ms() + self._lease_ms)
 
-    async def _write(self, write: JournalWrite, *, until_ms: int, otherwise: Callable[[], Interrupt]) -> Answer:
+    async def _write(
+        self, write: JournalWrite, *, until_ms: int, otherwise: Callable[[], Interrupt]
+    ) -> tuple[Answer, bool]:
         """Make a write, and repeat it until it is answered or its time is up.
 
         Args:
             write: the write.
             until_ms: epoch milliseconds.
             otherwise: what is raised then.
+
+        Returns:
+            The answer, and whether it is to a repeat.
         """
         failures = 0
         while True:
@@ -205,7 +238,7 @@ class Hold:
                 failures += 1
             else:
                 self._counters.add("journal_writes")
-                return answer
+                return answer, failures > 0
 
     async def _renew(self) -> None:
         """Renew it as long as the handler runs; a renewal that doesn't get through is followed by another."""

@@ -68,8 +68,10 @@ class Conclusion:
 
     async def late_outcome(self) -> Outcome | None:
         """Take the success of a handler that passed its limit, if nobody has claimed the request since."""
+        session, visit = self._session, self._visit
         outcome = self._judge()
-        if not isinstance(outcome, Done) or self._visit.interrupt is not None or self._session.turned is not None:
+        is_void = visit.interrupt is not None or visit.misuse is not None or session.turned is not None
+        if is_void or not isinstance(outcome, Done):
             return None
         try:
             return await self._done(outcome)
@@ -88,12 +90,33 @@ class Conclusion:
             return await self._undone()
         if visit.misuse is not None and session.turned is None:
             return await self._failed_as_it_is(str(visit.misuse))
+        return await self._judged(ending)
+
+    async def _judged(self, ending: Ending) -> Outcome | None:
+        session, visit = self._session, self._visit
+        if session.doomed and session.entry is None:  # it has come to no step, or none would have let it go on
+            await session.claim()
         outcome = self._judge()
+        if isinstance(outcome, Waiting):
+            return await self._waiting(outcome, ending)
+        if visit.under_way and session.turned is None and not isinstance(ending, TimedOut):
+            return await self._failed_as_it_is(
+                f"the handler ended while step {visit.under_way!r} was under way: wait for each. {NOTHING_UNDONE}"
+            )
         if isinstance(outcome, Failed):
             return await self._failed(outcome)
-        if isinstance(outcome, Done):
-            return await self._done(outcome)
-        if not visit.busy:  # what is under way beyond its limit may still be noted, until the lease ends
+        return await self._done(outcome)
+
+    async def _waiting(self, outcome: Waiting, ending: Ending) -> Outcome | None:
+        session, visit = self._session, self._visit
+        if session.turned is not None and not visit.unknown() and not isinstance(ending, TimedOut):
+            return await self._undone()  # it has shown all of it, whatever became of it then
+        may_come_back = isinstance(ending, TimedOut) and ending.late is not None
+        if session.entry is not None and (visit.under_way or may_come_back):
+            # What is under way may still be noted, until the lease ends: it is kept, if nobody has taken it.
+            await session.hold.renew()
+            session.hold.stop_renewing()
+        else:
             await session.hold.release()
         return outcome
 
@@ -120,7 +143,7 @@ class Conclusion:
 
     async def _failed_as_it_is(self, error: str) -> Outcome:
         """Fail a request and undo nothing: a retry goes on behind what is finished."""
-        if self._session.hold.held:
+        if self._session.entry is not None:
             await self._session.hold.end(partial(writes.close_failed, error=error))
         return Failed(error)
 

@@ -96,8 +96,9 @@ def undoing(visit: Visit, undos: list[Undo]) -> Flow:
 def _fresh(visit: Visit, plan: Plan, codec: Codec[Any]) -> Flow:
     """Run a step for the first time; return its result as JSON, once that is kept."""
     key = visit.session.hold.key.step_key(plan.name)
-    value = yield from _trying(visit, plan.policy, Call(plan.function, plan.args, key, plan.timeout_seconds))
+    call = Call(plan.function, plan.args, key, plan.timeout_seconds)
     with _misuse(visit):
+        value = yield from _trying(visit, plan.policy, call)
         text = to_json(plan.name, value)
         codec.decode(text)  # what a later run would read must be readable
     yield Ask(partial(visit.finish, plan, text))
@@ -109,6 +110,8 @@ def _misuse(visit: Visit) -> Iterator[None]:
     try:
         yield
     except StepsMisusedError as wrong:
+        if visit.misuse is not None:  # of a step inside this one
+            raise
         raise visit.misused(str(wrong)) from None
 
 
@@ -125,6 +128,7 @@ def _trying(visit: Visit, policy: StepPolicy, call: Call) -> Flow:
         # Nothing is begun by a worker that somebody may have taken the request from.
         if visit.session.hold.expiring:
             yield Ask(visit.renew)
+        visit.go_on()
         try:
             return (yield call)
         except BaseException as error:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from dropslot.core import names
 from dropslot.core.errors import StepsMisusedError
 from dropslot.core.step_policy import StepPolicy
 
@@ -41,8 +42,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             StepsMisusedError: it can't be run like this.
         """
         name, seconds = self.name, self.timeout_seconds
-        if not isinstance(name, str) or not 0 < len(name) <= NAME_MAX_CHARS or not name.isprintable():
-            raise StepsMisusedError(f"a step's name is 1 to {NAME_MAX_CHARS} printable characters; got {name!r}")
+        is_name = isinstance(name, str) and 0 < len(name) <= NAME_MAX_CHARS and name.isprintable()
+        if not is_name or names.ID_SEPARATOR in name:  # which would make another step's key of it
+            raise StepsMisusedError(
+                f"a step's name is 1 to {NAME_MAX_CHARS} printable characters other than {names.ID_SEPARATOR}; "
+                f"got {name!r}"
+            )
         for what, thing in (("its function", self.function), ("its undo", self.undo)):
             if thing is not None and not callable(thing):
                 raise StepsMisusedError(f"step {name!r}: {what} can't be called; pass a function and its arguments")

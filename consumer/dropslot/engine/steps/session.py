@@ -33,7 +33,7 @@ class Session:
         self.state: Final = state
         self.hold: Final = hold
         self.clock: Final = clock
-        self._doomed = doomed
+        self.doomed: Final = doomed
         #: As it was claimed; None before.
         self.entry: Entry | None = None
         self.steps: list[Step] = []
@@ -55,11 +55,11 @@ class Session:
         self.steps = list(entry.steps)
         if entry.undoing:
             self.turned = entry.error
-        elif self._doomed:
+        elif self.doomed:
             if not self.steps:
                 await self.hold.release()
-                raise Interrupt("its outcome is known", Failed(self._doomed))
-            await self.turn(self._doomed)
+                raise Interrupt("its outcome is known", Failed(self.doomed))
+            await self.turn(self.doomed)
 
     async def turn(self, error: str) -> None:
         """Turn to undoing, for good.

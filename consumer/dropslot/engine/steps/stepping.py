@@ -12,6 +12,7 @@ from dropslot.engine.journal_port import Journal
 from dropslot.engine.ports import Clock, Counters, SteppedRunner
 from dropslot.engine.steps.claim import Hold
 from dropslot.engine.steps.conclusion import Conclusion, UndoCall
+from dropslot.engine.steps.interrupt import Interrupt
 from dropslot.engine.steps.session import Session
 from dropslot.engine.steps.visit import Undo, Visit
 
@@ -108,8 +109,11 @@ class SteppedRun:
         self._visit = self._new_visit()
 
     async def has_finished_steps(self) -> bool:
-        """Tell whether an earlier run of this request has finished any step."""
-        return await self._session.find()
+        """Tell whether an earlier run of this request has finished any step, or may have: it can't be found out now."""
+        try:
+            return await self._session.find()
+        except Interrupt:
+            return True
 
     async def call(self, request: Request) -> Ending:
         """Call the handler, once more perhaps: what is finished isn't run again."""
@@ -119,7 +123,7 @@ class SteppedRun:
     def is_over(self, ending: Ending) -> bool:
         """Tell whether another call in process is out of the question: a step had its tries, or the run is over."""
         visit = self._visit
-        if visit.interrupt is not None or visit.misuse is not None:
+        if visit.interrupt is not None or visit.misuse is not None or visit.under_way:
             return True
         return isinstance(ending, Raised) and ending.error is visit.tried
 
@@ -147,7 +151,8 @@ class SteppedRun:
         return await self._conclusion(judge, undo).late_outcome()
 
     def close(self) -> None:
-        """Leave the journal to its lease."""
+        """Begin no further step, and leave the journal to its lease."""
+        self._visit.end()
         self._session.hold.stop()
 
     def _new_visit(self) -> Visit:

@@ -198,8 +198,13 @@ class AsyncSteps:
             return await self._call(wanted)
         if asyncio.get_running_loop() is self._loop:
             return await wanted.work()
-        # Not cut off with the handler: what has happened is noted.
-        return await asyncio.shield(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(wanted.work(), self._loop)))
+        work = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(wanted.work(), self._loop))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            # Not cut off with the handler: what has happened is noted, before anything else is begun.
+            await asyncio.wait((work,))
+            raise
 
     async def _call(self, call: Call) -> Any:
         token = current_step.set(call.key)

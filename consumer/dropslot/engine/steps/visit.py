@@ -58,9 +58,9 @@ class Visit:
         self._over = False
 
     @property
-    def busy(self) -> bool:
-        """A step is under way."""
-        return bool(self._under_way)
+    def under_way(self) -> str:
+        """The step that is under way; "" if none is."""
+        return self._under_way
 
     def end(self) -> None:
         """Let it begin nothing more. A step that is under way may still be noted as finished."""
@@ -75,8 +75,12 @@ class Visit:
         """
         if self.interrupt is not None:
             raise self.interrupt
+        if self.misuse is not None:  # the handler has caught it
+            raise self.misuse
         if self._over:
-            raise StepsMisusedError(f"step {plan.name!r}: its handler has ended; run steps before it returns")
+            # Noted as well: a handler that passed its limit may make a success of it.
+            self.misuse = StepsMisusedError(f"step {plan.name!r}: its handler has ended; run steps before it returns")
+            raise self.misuse
         if self._under_way:
             raise self.misused(
                 f"step {plan.name!r} was begun while step {self._under_way!r} was under way: steps are run one after "
@@ -103,8 +107,11 @@ class Visit:
         """
         try:
             await self.session.claim()
+            if self._over:  # for which the claim came too late
+                await self.session.hold.release()
         except Interrupt as interrupt:
             raise self.interrupted(interrupt) from None
+        self.go_on()
 
     def stored(self, plan: Plan) -> Step | None:
         """Return the step if it is finished; None if it is to be run.
@@ -159,7 +166,6 @@ class Visit:
         Raises:
             Interrupt: not now.
         """
-        self.go_on()
         self._use_time(None)
 
     async def undone(self, undo: Undo) -> None:
@@ -196,13 +202,8 @@ class Visit:
             raise self.interrupted(interrupt) from None
 
     async def pause(self, seconds: float) -> None:
-        """Wait before another try.
-
-        Raises:
-            Interrupt: the call was given up meanwhile.
-        """
+        """Wait before another try."""
         await self.session.clock.sleep(seconds)
-        self.go_on()
 
     def go_on(self) -> None:
         """Check that the call wasn't given up.
