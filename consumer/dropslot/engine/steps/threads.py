@@ -17,6 +17,8 @@ class StepThreads:
     def start(self, function: Callable[..., Any], args: tuple[Any, ...]) -> "Future[Any]":
         """Call a function in a new thread, in the context of this one."""
         future: Future[Any] = Future()
+        # Whoever waits for it may be cancelled; what runs in a thread can't be.
+        future.set_running_or_notify_cancel()
         context = contextvars.copy_context()
 
         def work() -> None:
