@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 TYPE: Final = "sagas"
 #: Shorter than what faults keep a worker from renewing it.
 LEASE_MS: Final = 6_000
+#: What can be met of them.
+MET: Final = ("steps", "resumed", "undos", "done", "undone", "stuck")
 _POLICY: Final = StepPolicy(tries=2, pauses_seconds=(0.5,))
 
 
@@ -104,7 +106,7 @@ class Sagas:
         self._share = source.choice((0.0, 0.0, 0.25, 0.5))
         self._sagas: dict[Key, Saga] = {}
         self.twin = MemoryJournal()
-        #: What was met: steps that ran, were resumed behind, undone, or couldn't be.
+        #: What was met, see `MET`: calls of steps and undos, steps gone on with by a later attempt, requests by end.
         self.met: Counter[str] = Counter()
 
     def draw_type(self) -> str:
@@ -176,6 +178,7 @@ class Sagas:
                 self._check_failed(key, saga, entry)
 
     def _check_done(self, key: Key, saga: Saga, entry: Entry | None) -> None:
+        self.met["done"] += 1
         self._demand(entry is not None and entry.closed == journal.DONE, "done is closed", key, str(entry))
         assert entry is not None
         self._demand(len(entry.steps) == len(saga.deeds), "done did all steps", key, str(entry))
