@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from tests.integration.operate.aws import BUCKET, DOCUMENT, STACK, UUID, Account, a_mapping, arn
+from tests.integration.operate.journals import STUCK_ERROR
 from tests.integration.operate.operator import run
 
 _TABLE: Final = arn("dynamodb", f"table/{STACK}-requests")
@@ -19,6 +20,7 @@ _QUERY: Final = ("dynamodb:Query", f"{_TABLE}/index/unfinished")
 _SCAN: Final = ("dynamodb:Scan", _TABLE)
 _PUT: Final = ("dynamodb:PutItem", _TABLE)
 _DELETE: Final = ("dynamodb:DeleteItem", _TABLE)
+_RUNS: Final = ("dynamodb:Query", _JOURNAL)
 _FORGET: Final = ("dynamodb:BatchWriteItem", _JOURNAL)
 _MAPPINGS: Final = ("lambda:ListEventSourceMappings", "*")
 _SWITCH: Final = ("lambda:UpdateEventSourceMapping", arn("lambda", f"event-source-mapping:{UUID}"))
@@ -30,12 +32,14 @@ Calls = Sequence[tuple[str, str]]
 #: Command, which consumer is deployed, and all that it calls.
 COMMANDS: Final[Sequence[tuple[Sequence[str], str, Calls]]] = (
     (("requests", "list"), "kcl", (_DESCRIBE, _QUERY)),
-    (("requests", "show", "a", "--type", "orders"), "kcl", (_DESCRIBE, _GET)),
+    (("requests", "show", "a", "--type", "orders"), "kcl", (_DESCRIBE, _GET, _RUNS)),
     (("requests", "count"), "kcl", (_DESCRIBE, _QUERY)),
     (("requests", "count", "--scan"), "kcl", (_DESCRIBE, _SCAN)),
     (("requests", "export", "--payload"), "kcl", (_DESCRIBE, _QUERY, _GET)),
-    (("requests", "delete", "a", "--type", "orders", "--yes"), "kcl", (_DESCRIBE, _GET, _FORGET, _DELETE)),
+    (("requests", "delete", "a", "--type", "orders", "--yes"), "kcl", (_DESCRIBE, _GET, _RUNS, _FORGET, _DELETE)),
     (("retry", "--all", "--dry-run"), "kcl", (_DESCRIBE, _QUERY)),
+    (("retry", "--undo", "--all", "--dry-run"), "kcl", (_DESCRIBE, _QUERY, _RUNS)),
+    (("retry", "--undo", "a", "--type", "orders", "--dry-run"), "kcl", (_DESCRIBE, _GET, _RUNS)),
     (
         ("replay", "--dry-run", "--restart"),
         "kcl",
@@ -68,6 +72,8 @@ def deployed(consumer: str, command: str) -> Account:
     state = "Enabled" if command == "pause" else "Disabled"
     account = Account(*([a_mapping(State=state)] if consumer == "lambda" else []))
     account.paused = command != "pause"
+    if command == "retry":
+        account.request["error"] = {"S": STUCK_ERROR}
     return account
 
 
