@@ -215,7 +215,7 @@ def _tell_of_leftovers(screen: Screen, failed: Failed, not_undone: int) -> None:
 
 def _report(screen: Screen, fates: Counter[Fate], left_alone: Mapping[str, int]) -> None:
     if screen.as_json:
-        screen.json({fate.value: fates[fate] for fate in Fate} | left_alone)
+        screen.json({fate.value: fates[fate] for fate in Fate} | dict(left_alone))
         return
     lines = [(f"{fates[fate]:,}", FATES[fate]) for fate in Fate if fates[fate] or fate is Fate.REDRIVEN]
     lines += [(f"{number:,}", _LEFT_ALONE[why]) for why, number in left_alone.items() if number]

@@ -32,7 +32,7 @@ def run_of(
     return {**_attributes(fields), "steps": {"L": list(steps)}}
 
 
-def stuck(request_id: str, **attributes: str | int) -> dict[str, Any]:
+def stuck(request_id: str, **attributes: Any) -> dict[str, Any]:
     """Return the journal of a run of which the charge isn't undone."""
     given: dict[str, Any] = {"undoing": 1, "error": STUCK_ERROR, "closed": "stuck", "closed_by": "a1", **attributes}
     return run_of(
@@ -41,6 +41,12 @@ def stuck(request_id: str, **attributes: str | int) -> dict[str, Any]:
         step("charge", '{"card":"4711"}', 2, undo_error="TimeoutError: the bank"),
         **given,
     )
+
+
+def undone(request_id: str, *steps: dict[str, Any], **attributes: Any) -> dict[str, Any]:
+    """Return the journal of a run of which nothing is left."""
+    given: dict[str, Any] = {"undoing": 1, "error": ERROR, "closed": "undone", "closed_by": "b2", **attributes}
+    return run_of(request_id, *steps, **given)
 
 
 def put(operator: Operator, *journals: dict[str, Any]) -> None:

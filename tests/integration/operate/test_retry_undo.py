@@ -7,7 +7,7 @@ import pytest
 
 from dropslot.core import names
 from tests.integration.operate import journals
-from tests.integration.operate.journals import ERROR, STUCK_ERROR, run_of, step, stuck
+from tests.integration.operate.journals import STUCK_ERROR, step, stuck, undone
 from tests.integration.operate.operator import Operator, run
 from tests.integration.operate.test_retry import failed, redriven, report
 from tests.unit.core.images import ACCEPTED_AT_MS
@@ -27,14 +27,13 @@ def six(operator: Operator) -> Operator:
     """Six failed requests and their journals."""
     told = STUCK | CLAIMED_ONLY
     operator.put(*(failed(index, attempt=4, rerun=3, **_error(index in told)) for index in range(6)))
-    undone = {"undoing": 1, "error": ERROR, "closed": "undone", "closed_by": "b2"}
     journals.put(
         operator,
         stuck(key(1), attempt=4),
         # It was stuck before, and its newest run isn't.
         stuck(key(2), attempt=1),
-        run_of(key(2), step("reserve", "1", 1, undone_at=ACCEPTED_AT_MS + 9), run=1, attempt=4, began=2, **undone),
-        run_of(key(4), step("reserve", "1", 1, undone_at=ACCEPTED_AT_MS + 9), **undone),
+        undone(key(2), step("reserve", "1", 1, undone_at=ACCEPTED_AT_MS + 9), run=1, attempt=4, began=2),
+        undone(key(4), step("reserve", "1", 1, undone_at=ACCEPTED_AT_MS + 9)),
         stuck(key(4), run=1, attempt=4, began=2),
         # A stuck run of an earlier request of the same id.
         stuck(key(5), accepted_at=ACCEPTED_AT_MS - 1),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.integration.operate import journals
-from tests.integration.operate.journals import ERROR, STUCK_ERROR, run_of, step, stuck
+from tests.integration.operate.journals import ERROR, STUCK_ERROR, run_of, step, stuck, undone
 from tests.integration.operate.operator import Operator, Outcome, run
 from tests.unit.core.images import ACCEPTED_AT_MS, image
 
@@ -29,8 +29,7 @@ def runs(*words: str) -> list[dict[str, Any]]:
 def test_each_run_is_told_with_each_of_its_steps(operator: Operator) -> None:
     """Given a request that was undone, retried and stuck, both runs are there with direction, end, steps and errors."""
     operator.put(image(KEY, status="failed-a", error=STUCK_ERROR, attempt=2, rerun=1))
-    undone = {"undoing": 1, "error": ERROR, "closed": "undone", "closed_by": "b2"}
-    first = run_of(KEY, step("reserve", "1", 1, undone_at=ACCEPTED_AT_MS + 9), **undone)
+    first = undone(KEY, step("reserve", "1", 1, undone_at=ACCEPTED_AT_MS + 9))
     # Another generation of the same id, and another request.
     others = [run_of(KEY, step("old", "1", 1), accepted_at=ACCEPTED_AT_MS - 1), stuck("-#orders#aa")]
     journals.put(operator, first, stuck(KEY, run=1, attempt=2, began=1, undo_tries=3), *others)

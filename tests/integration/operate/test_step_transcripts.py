@@ -1,14 +1,15 @@
 """What operators read about requests with steps, command by command, kept as files."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from dropslot.core import names
 from tests.integration.operate import journals
-from tests.integration.operate.journals import ERROR, STUCK_ERROR, run_of, step, stuck
-from tests.integration.operate.operator import Operator
+from tests.integration.operate.aws import STACK, Account, arn
+from tests.integration.operate.journals import ERROR, STUCK_ERROR, run_of, step, stuck, undone
+from tests.integration.operate.operator import Operator, run
 from tests.unit.core.images import ACCEPTED_AT_MS, image
 
 ORDERS: Final = ("--type", "orders")
@@ -55,12 +56,11 @@ def shop(operator: Operator) -> Operator:
     )
     reserved, charged = step("reserve", '{"reservation":1}', 1), step("charge", '{"charge":2}', 2)
     taken_back = step("reserve", '{"reservation":1}', 1, undone_at=ACCEPTED_AT_MS + 3_000)
-    undone = {"undoing": 1, "error": ERROR, "closed": "undone", "closed_by": "b2"}
-    held = {"owner": "a1", "lease_until": ACCEPTED_AT_MS + 40_000}
+    held: dict[str, Any] = {"owner": "a1", "lease_until": ACCEPTED_AT_MS + 40_000}
     under_way = {"undoing": 1, "error": ERROR, "undo_tries": 1, "attempt": 2, **held}
     journals.put(
         operator,
-        run_of(ids[1], taken_back, step("greet", "null", 2), **undone),
+        undone(ids[1], taken_back, step("greet", "null", 2)),
         stuck(ids[1], run=1, began=1, attempt=3, undo_tries=2),
         run_of(ids[2], reserved, charged, closed="done", closed_by="a1", result='{"parcel":7}'),
         run_of(ids[3], reserved, charged, attempt=1),
@@ -69,7 +69,7 @@ def shop(operator: Operator) -> Operator:
             *(reserved, step("charge", '{"charge":2}', 2, undone_at=ACCEPTED_AT_MS + 4_000)),
             **under_way,
         ),
-        run_of(ids[5], taken_back, **undone),
+        undone(ids[5], taken_back),
         stuck(ids[6]),
         run_of(ids[7], reserved, closed="failed", closed_by="a1", error="KeyError: 'address'"),
     )
@@ -80,3 +80,15 @@ def shop(operator: Operator) -> Operator:
 def test_what_a_command_says_about_steps(name: str, shop: Operator, compare: Callable[[str, str], None]) -> None:
     """Given requests with and without steps, each command says what it is known to say."""
     compare(name, "\n".join(shop.transcript(words) for words in TRANSCRIPTS[name]))
+
+
+def test_what_a_retry_says_that_may_not_look(on_aws: pytest.MonkeyPatch, compare: Callable[[str, str], None]) -> None:
+    """Given an operator who may not read journals, nothing is done, and the sentence names what grants it."""
+    words = ("retry", "--undo", "--all", "--yes", "--stack", STACK)
+    with Account().running() as account:
+        on_aws.setenv("AWS_ENDPOINT_URL", account.url)
+        account.request["error"] = {"S": STUCK_ERROR}
+        account.denied = {("dynamodb:Query", arn("dynamodb", f"table/{STACK}-journal"))}
+        outcome = run(*words)
+        assert not any(action == "dynamodb:PartiQLUpdate" for action, _ in account.calls)
+    compare("retry-undo-denied", f"$ dropslot {' '.join(words)}\n{outcome.all}[exit code {outcome.code}]\n")
