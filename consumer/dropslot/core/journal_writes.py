@@ -25,7 +25,7 @@ def take(seen: Entry, lease: Lease, *, attempt: int) -> JournalWrite:
         kind="take",
         key=seen.key,
         condition=AsSeen(attempt=seen.attempt, owner=seen.owner, lease_until=seen.lease_until, closed=seen.closed),
-        sets={(names.ATTEMPT,): attempt, **_held(lease)},
+        sets={(names.ATTEMPT,): attempt, **_held(lease), **_fresh_undos(seen)},
         removes=(journal.CLOSED, journal.CLOSED_BY, names.TTL, *((journal.UNDO_TRIES,) if seen.closed else ())),
     )
 
@@ -138,6 +138,13 @@ def _close(key: Key, owner: str, closed: str, kept: dict[journal.Path, journal.V
         sets={(journal.CLOSED,): closed, (journal.CLOSED_BY,): owner, **kept},
         removes=_HOLD,
     )
+
+
+def _fresh_undos(seen: Entry) -> dict[journal.Path, journal.Value]:
+    """Let what couldn't be undone be tried again, if that is what is asked for."""
+    if seen.closed != journal.STUCK:
+        return {}
+    return {(journal.STEPS, index, "undo_error"): "" for index, step in enumerate(seen.steps) if step.undo_error}
 
 
 def _held(lease: Lease) -> dict[journal.Path, journal.Value]:

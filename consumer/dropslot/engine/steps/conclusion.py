@@ -161,16 +161,25 @@ class Conclusion:
 
     async def _undone(self) -> Outcome | None:
         session, visit = self._session, self._visit
-        if undos := visit.left():
+        # What couldn't be undone since an operator last asked for it isn't tried again.
+        while undos := [undo for undo in visit.left() if not session.steps[undo.index].undo_error]:
             ending, undo_visit = await self._undo(undos)
             undo_visit.end()
             if undo_visit.interrupt is not None:
                 await session.hold.release()
                 return undo_visit.interrupt.outcome
-            if not isinstance(ending, Returned):
-                return await self._undo_later(ending)
+            if isinstance(ending, Returned):
+                break
+            why = describe(ending.error) if isinstance(ending, Raised) else "it did not return in time"
+            later = self._later(ending, why)
+            if later is not None:
+                await session.hold.release(undo_tries=self._undo_tries + 1)
+                return later
+            # Its schedule is used up: the others must not wait for it for ever.
+            failing = next(undo for undo in undos if not session.steps[undo.index].undone_at)
+            await session.not_undone(failing.index, why)
         if visit.left() or visit.unknown():
-            return await self._stuck("")
+            return await self._stuck()
         error = without_leftovers(_text(session.turned))
         await session.hold.end(partial(writes.close_undone, error=error))
         self._counters.add("undone")
@@ -178,28 +187,22 @@ class Conclusion:
             return Waiting(ANEW, 0, counts=False)
         return Failed(error)
 
-    async def _undo_later(self, ending: Ending) -> Outcome | None:
-        """Keep a request waiting whose undo met an error that may pass, or give up once the schedule is used up."""
-        session = self._session
-        tries = session.entry.undo_tries if session.entry is not None else 0
-        why = describe(ending.error) if isinstance(ending, Raised) else "it did not return in time"
+    @property
+    def _undo_tries(self) -> int:
+        return self._session.entry.undo_tries if self._session.entry is not None else 0
+
+    def _later(self, ending: Ending, why: str) -> Waiting | None:
+        """Return the wait of a request whose undo met an error that may pass; None once the schedule is used up."""
         after_seconds = getattr(ending.error, "after_seconds", None) if isinstance(ending, Raised) else None
-        state = msgspec.structs.replace(session.state, tries=tries)
+        state = msgspec.structs.replace(self._session.state, tries=self._undo_tries)
         later = self._policy.later(state, f"undo: {why}", after_seconds)
-        if not isinstance(later, Waiting):
-            return await self._stuck(why)
-        await session.hold.release(undo_tries=tries + 1)
-        return Waiting(later.last_error, later.after_ms, counts=False)
+        return Waiting(later.last_error, later.after_ms, counts=False) if isinstance(later, Waiting) else None
 
-    async def _stuck(self, why: str) -> Outcome:
-        """Fail a request of which something is left.
-
-        Args:
-            why: of the undo that was given up, if the steps themselves don't tell.
-        """
+    async def _stuck(self) -> Outcome:
+        """Fail a request of which something is left."""
         session, visit = self._session, self._visit
         steps = session.steps
-        left = [f"{undo.plan.name} ({steps[undo.index].undo_error or why or 'not tried'})" for undo in visit.left()]
+        left = [f"{undo.plan.name} ({steps[undo.index].undo_error})" for undo in visit.left()]
         left = [f"{step.name} (the handler didn't come to it)" for step in reversed(visit.unknown())] + left
         error = with_leftovers(_text(session.turned), left)
         await session.hold.end(partial(writes.close_stuck, error=error))

@@ -206,6 +206,26 @@ async def test_an_undo_that_fails_until_its_schedule_is_used_up_is_left() -> Non
 
 
 @asynchronous
+async def test_an_undo_that_is_given_up_holds_up_none_of_the_others() -> None:
+    """Given an undo that fails as long as the schedule lasts, then those before it are undone, and only it is left."""
+    shop = Shop()
+    shop.fails("undo b", *[RetryLater("closed")] * 3)
+    bench = failing("inline", shop, "a", "b", policy=Policy(retry_schedule_seconds=(5,)))
+    assert await bench.accepted() == "waiting"
+    assert await bench.sweep(6) == "failed"
+    assert shop.calls == ["a", "b", "undo b b-2", "undo b b-2", "undo a a-1"]
+    assert bench.error() == "no such street; not undone: b (RetryLater: closed)"
+    assert [bool(step.undone_at) for step in bench.entry.steps] == [True, False]
+    assert bench.entry.steps[1].undo_error == "RetryLater: closed"
+
+    assert await bench.retry(undo_only=True) == "waiting"
+    assert bench.entry.steps[1].undo_error == ""
+    assert await bench.sweep(6) == "failed"
+    assert bench.error() == "no such street"
+    assert bench.entry.closed == UNDONE
+
+
+@asynchronous
 async def test_retry_undo_goes_on_with_what_is_left_and_no_further() -> None:
     """Given a request of which something is left, then `retry --undo` undoes that, and the request stays failed."""
     shop = Shop()
