@@ -86,8 +86,7 @@ class Hold:
                 continue
             if answer.applied or entry.owner == self._owner:  # the answer to an earlier try was lost
                 self._key, self._attempt, self._until_ms = entry.key, entry.attempt, entry.lease_until
-                if not self._stopped:
-                    self._renewing = asyncio.create_task(self._renew())
+                self._renewing = asyncio.create_task(self._renew())
                 return entry
             write = self._next(entry, state)
 

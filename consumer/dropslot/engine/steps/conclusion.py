@@ -81,8 +81,6 @@ class Conclusion:
     async def _outcome(self, ending: Ending) -> Outcome | None:
         session, visit = self._session, self._visit
         visit.end()
-        if isinstance(ending, TimedOut):
-            session.hold.stop()
         if visit.interrupt is not None and not isinstance(visit.interrupt, Turned):
             await session.hold.release()
             return visit.interrupt.outcome

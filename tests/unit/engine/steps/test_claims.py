@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from dropslot import AsyncSteps, Reject, RetryLater
+from dropslot import AsyncSteps, Reject, RetryLater, StepsMisusedError
 from dropslot.core.journal import DONE, FAILED, UNDONE, JournalWrite, Key
 from dropslot.core.policy import Policy
 from dropslot.core.request import Request
@@ -75,22 +75,29 @@ async def two_workers(shop: Shop, gate: Gate, **arguments: Callable[[], object])
     return bench, first
 
 
-@pytest.mark.parametrize("comes_to", ["result", "later", "reject", "raise", "transient"])
+@pytest.mark.parametrize("notices", [True, False])
+@pytest.mark.parametrize("comes_to", ["result", "later", "reject", "raise", "transient", "misuse"])
 @asynchronous
-async def test_a_worker_that_has_lost_a_request_in_the_middle_of_a_step_moves_nothing(comes_to: str) -> None:
+async def test_a_worker_that_has_lost_a_request_in_the_middle_of_a_step_moves_nothing(
+    comes_to: str, notices: bool
+) -> None:
     """Given two workers in one step, the lease of the first one over, then it moves neither journal nor request."""
     shop = Shop()
     gate = Gate(shop)
     bench, first = await two_workers(shop, gate)
+    if notices:  # by its renewal, before the step ends
+        await bench.clock.advance(LEASE_SECONDS / 2)
+        assert bench.counters.totals()["steps_overtaken"] == 1
     journal, item = dict(bench.journal.inner.items), dict(bench.item())
     errors = {
+        "misuse": StepsMisusedError("as an async function is in a plain handler"),
         "later": RetryLater(),
         "reject": Reject("no"),
         "raise": SystemExit(1),
         "transient": ConnectionError("refused"),
     }
     gate.open(errors.get(comes_to))
-    await bench.clock.advance(5)
+    await bench.clock.advance(1)
     await first.drain()
     assert bench.journal.inner.items == journal
     assert bench.item() == item
@@ -126,6 +133,40 @@ async def test_a_worker_that_has_lost_a_request_finds_it_ended(ends: str) -> Non
     assert shop.calls == [*calls, "let go"]
     closed = {"done": DONE, "failed": UNDONE, "waiting": ""}
     assert bench.entry.closed == closed[ends]
+
+
+@asynchronous
+async def test_a_worker_that_has_lost_a_request_with_a_step_under_way_does_not_let_it_wait() -> None:
+    """Given a handler that asks for a later attempt while its step is under way and not its own any more, then not."""
+    shop = Shop()
+    gate = Gate(shop)
+    leave = [asyncio.Event(), asyncio.Event()]
+
+    async def handle(_: Request, steps: AsyncSteps) -> None:
+        mine = leave.pop(0)
+        tasks.append(asyncio.create_task(steps.run("held", gate)))
+        await mine.wait()
+        raise RetryLater
+
+    tasks: list[asyncio.Task[str]] = []
+    left = leave[0]
+    bench = StepBench(handle, limit_seconds=1000)
+    record = bench.accept()
+    await bench.shard.submit([record])
+    await settle(60)
+    first, bench.shard = bench.shard, bench.new_shard()
+    bench.journal.reachable = False
+    await bench.clock.advance(LEASE_SECONDS + 1)
+    bench.journal.reachable = True
+    await bench.shard.submit([bench.again(record)])
+    await settle(60)
+    assert shop.calls == ["held", "held"]
+    left.set()
+    await first.drain()
+    assert bench.status() == "pending"
+    for task in tasks:
+        task.cancel()
+    bench.shard.close()
 
 
 @asynchronous
@@ -376,7 +417,7 @@ async def test_a_run_that_was_closed_gets_its_outcome_without_a_step(outcome: st
     record = bench.accept()
     before = dict(bench.item())
     await bench.go()
-    calls = list(shop.calls)
+    calls, writes = list(shop.calls), len(bench.journal.writes)
     result = dict(bench.item())
     bench.table.items["caller#one"] = before
     await bench.clock.advance(1)
@@ -386,6 +427,7 @@ async def test_a_run_that_was_closed_gets_its_outcome_without_a_step(outcome: st
     for name in ("result", "error"):
         assert bench.item().get(name) == result.get(name)
     assert shop.calls == calls
+    assert bench.journal.kinds[writes:] == ["begin"]
 
 
 @asynchronous

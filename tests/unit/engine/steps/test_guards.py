@@ -198,11 +198,13 @@ async def test_what_a_handler_can_do_wrong(kind: str) -> None:
     bench = StepBench(handle)
     await bench.accepted()
     assert bench.error().startswith(text)
+    assert bench.counters.totals()["handler_runs"] == 1
     await asyncio.sleep(0.005)  # what was left behind ends
     await settle()
     assert "inner" not in shop.calls
     is_mended = True
     finished = len(bench.entry.steps) > 1
+    assert finished == (kind in {"nested and caught", "two at once"})
     await assert_mended(bench, shop, *(() if finished else ("last",)))
 
 

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from dropslot import AsyncSteps, RetryLater, StepPolicy, Steps, StepTimeoutError
+from dropslot.core.journal import UNDONE
 from dropslot.core.policy import Policy
 from dropslot.core.request import Request
 from dropslot.engine.steps.visit import PARKED
@@ -201,7 +202,7 @@ def hanging(shop: Shop, gate: threading.Event, *, then: str = "") -> StepBench:
                 shop.calls.append("caught")
         return None
 
-    return StepBench(handle, runner=threaded(handle, limit_seconds=0.05))
+    return StepBench(handle, runner=threaded(handle, limit_seconds=0.3))
 
 
 @asynchronous
@@ -210,7 +211,7 @@ async def test_a_step_that_ends_after_its_handlers_limit_is_noted_and_the_next_i
     shop, gate = Shop(), threading.Event()
     bench = hanging(shop, gate, then="next")
     assert await bench.accepted() == "waiting"
-    assert bench.error() == "the handler did not return within 0.05 s"
+    assert bench.error() == "the handler did not return within 0.3 s"
     assert bench.entry.owner  # nobody begins beside it
     gate.set()
     await until(lambda: bool(bench.entry.steps) and bench.shard.lost_handlers == 0)
@@ -270,6 +271,37 @@ async def test_a_late_success_counts_for_nothing_once_another_has_begun() -> Non
 
 
 @asynchronous
+async def test_a_step_that_ends_while_the_others_are_undone_is_not_noted() -> None:
+    """Given a handler that passes its limit for the last time, then what its step comes to is of no use any more."""
+    shop, gate, undo_gate = Shop(), threading.Event(), threading.Event()
+
+    def undo(_: str) -> None:
+        shop.called("undo")
+        undo_gate.wait()
+
+    def slow() -> None:
+        gate.wait()
+        shop.called("slow")
+
+    def handle(_: Request, steps: Steps) -> None:
+        steps.run("a", shop.plain_act("a"), undo=undo)
+        steps.run("slow", slow)
+
+    policy = Policy(retry_schedule_seconds=())
+    bench = StepBench(handle, runner=threaded(handle, limit_seconds=1.0), policy=policy)
+    bench.accept()
+    going = asyncio.create_task(bench.go())
+    await until(lambda: "undo" in shop.calls)
+    gate.set()
+    await until(lambda: bench.shard.lost_handlers == 0)
+    undo_gate.set()
+    assert await going == "failed"
+    assert [step.name for step in bench.entry.steps] == ["a"]
+    assert bench.entry.closed == UNDONE
+    bench.shard.close()
+
+
+@asynchronous
 async def test_a_claim_that_comes_after_the_limit_is_let_go_of() -> None:
     """Given a journal that answers only after the handler's limit, then no step is run, and the lease isn't kept."""
     shop = Shop()
@@ -279,7 +311,7 @@ async def test_a_claim_that_comes_after_the_limit_is_let_go_of() -> None:
         await gate.wait()
 
     handle = shop.plain_order("a")
-    bench = StepBench(handle, runner=threaded(handle, limit_seconds=0.05))
+    bench = StepBench(handle, runner=threaded(handle, limit_seconds=0.3))
     bench.journal.before = slow
     assert await bench.accepted() == "waiting"
     gate.set()
@@ -304,7 +336,7 @@ async def test_an_async_handler_that_is_cut_off_resumes_behind_what_is_finished(
             await asyncio.Event().wait()
         await steps.run("b", shop.act("b"))
 
-    bench = StepBench(handle, runner=threaded(handle, limit_seconds=0.05))
+    bench = StepBench(handle, runner=threaded(handle, limit_seconds=0.3))
     assert await bench.accepted() == "waiting"
     assert not bench.entry.owner  # it can't come back
     assert await bench.sweep(10) == "done"
@@ -321,7 +353,7 @@ async def test_no_pause_between_tries_outlasts_the_handler() -> None:
     def handle(_: Request, steps: Steps) -> None:
         steps.run("a", shop.plain_act("a"), policy=StepPolicy(pauses_seconds=(60.0,)))
 
-    bench = StepBench(handle, runner=threaded(handle, limit_seconds=0.05))
+    bench = StepBench(handle, runner=threaded(handle, limit_seconds=0.3))
     bench.accept()
     work = asyncio.create_task(bench.shard.submit(bench.feed))
     await until(lambda: bench.shard.lost_handlers == 1)
