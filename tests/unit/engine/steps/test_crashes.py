@@ -98,7 +98,7 @@ def test_crashes_at_each_point(saga: Saga, tell: Tell) -> None:
 
     async def play_all() -> tuple[int, int]:
         (undisturbed,) = await play(saga, (), 1)
-        pairs = []
+        pairs: list[tuple[tuple[int, int], float]] = []
         for first in range(len(undisturbed)):
             for pause_seconds in PAUSES_SECONDS:
                 died, recovery = await play(saga, (first,), pause_seconds)

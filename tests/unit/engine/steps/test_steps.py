@@ -266,7 +266,7 @@ async def test_the_journal_is_closed_with_the_outcome_before_it_is_written() -> 
     """Given a handler that returns, then its result is in the journal when the request's outcome is written."""
     shop = Shop()
     bench = StepBench(shop.order("a"))
-    bench.requests.instead = lambda _: found.append(bench.entry.closed)  # type: ignore[func-returns-value]
+    bench.requests.instead = lambda _: found.append(bench.entry.closed)
     found: list[str] = []
     await bench.accepted()
     assert found == [DONE]
