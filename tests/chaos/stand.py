@@ -123,6 +123,7 @@ def running_rig(
                 **environment,
                 **consumer_env,
                 "DROPSLOT_TABLE": info.table,
+                "DROPSLOT_JOURNAL": info.journal_table,
                 "DROPSLOT_STREAM": info.stream,
                 "DROPSLOT_APPLICATION": "dropslot",
             },

@@ -128,6 +128,7 @@ def _mapping(pipeline: Pipeline, state_dir: Path) -> Iterator[None]:
         # Less than the container's, since it also keeps the next batch waiting.
         LINGER: "1.5",
         "DROPSLOT_TABLE": info.table,
+        "DROPSLOT_JOURNAL": info.journal_table,
         RUN_LOG: str(pipeline.run_log),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
     }

@@ -39,6 +39,18 @@ _ON_REQUESTS: Final = (
     "UpdateTable",
     "UpdateTimeToLive",
 )
+#: Nor this to that of steps; who keeps it may query and update it.
+_ON_JOURNAL: Final = (
+    "BatchGetItem",
+    "BatchWriteItem",
+    "DeleteItem",
+    "DeleteTable",
+    "GetItem",
+    "PartiQLSelect",
+    "PartiQLUpdate",
+    "PutItem",
+    "Scan",
+)
 _ON_STREAM: Final = ("DeleteStream", "MergeShards", "PutRecord", "PutRecords", "SplitShard")
 
 #: Nobody who operates it may do this.
@@ -53,7 +65,7 @@ _ON_ALL: Final = (
     *((f"dynamodb:{action}", "leases") for action in ("DeleteItem", "PutItem", "UpdateItem")),
     *((f"dynamodb:{action}", "coordination") for action in ("DeleteItem", "PutItem", "UpdateItem")),
     *((f"dynamodb:{action}", "connections") for action in ("Query", "Scan")),
-    *((f"dynamodb:{action}", _JOURNAL) for action in ("DeleteTable", "PartiQLUpdate", "Scan")),
+    *((f"dynamodb:{action}", _JOURNAL) for action in ("DeleteTable", "PartiQLUpdate", "PutItem", "Scan", "UpdateItem")),
     ("dynamodb:Scan", _OTHER_APPLICATION),
     *((f"kinesis:{action}", "stream") for action in (*_ON_STREAM, "DecreaseStreamRetentionPeriod")),
     ("kinesis:GetRecords", _OTHER_STREAM),
@@ -74,14 +86,14 @@ NEIGHBOURS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
         *((f"dynamodb:{action}", "requests") for action in (*_ON_REQUESTS, "BatchGetItem", "PartiQLUpdate", "Query")),
         ("dynamodb:Query", "requests/index/unfinished"),
         ("dynamodb:UpdateItem", "leases"),
-        ("dynamodb:GetItem", _JOURNAL),
+        *((f"dynamodb:{action}", _JOURNAL) for action in ("GetItem", "PutItem", "Scan", "UpdateItem")),
         ("kinesis:PutRecord", "stream"),
     ),
     CONSUMER: (
         *((f"dynamodb:{action}", "requests") for action in (*_ON_REQUESTS, "GetItem", "Query", "UpdateItem")),
         ("dynamodb:Query", "requests/index/other"),
         ("dynamodb:PartiQLUpdate", "leases"),
-        ("dynamodb:PartiQLUpdate", _JOURNAL),
+        *((f"dynamodb:{action}", _JOURNAL) for action in _ON_JOURNAL),
         ("dynamodb:DeleteTable", "leases"),
         ("dynamodb:DeleteTable", "coordination"),
         ("dynamodb:UpdateTable", "coordination"),
@@ -100,7 +112,7 @@ NEIGHBOURS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
     STREAM_FUNCTION: (
         *((f"dynamodb:{action}", "requests") for action in (*_ON_REQUESTS, "GetItem", "Query", "UpdateItem")),
         ("dynamodb:Query", "requests/index/unfinished"),
-        ("dynamodb:PartiQLUpdate", _JOURNAL),
+        *((f"dynamodb:{action}", _JOURNAL) for action in _ON_JOURNAL),
         *((f"kinesis:{action}", "stream") for action in _ON_STREAM),
         ("kinesis:GetRecords", _OTHER_STREAM),
         ("s3:GetObject", "@ConsumerFailures|/aws/lambda/one"),
@@ -113,14 +125,14 @@ NEIGHBOURS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
         *((f"dynamodb:{action}", "requests") for action in (*_ON_REQUESTS, "BatchGetItem", "GetItem", "Query")),
         ("dynamodb:UpdateItem", "requests"),
         ("dynamodb:Query", "requests/index/other"),
-        ("dynamodb:PartiQLUpdate", _JOURNAL),
+        *((f"dynamodb:{action}", _JOURNAL) for action in (*_ON_JOURNAL, "Query", "UpdateItem")),
         ("kinesis:GetRecords", "stream"),
         ("logs:PutLogEvents", _OTHER_LOG),
     ),
     SOCKET_FUNCTION: (
         *((f"dynamodb:{action}", "requests") for action in (*_ON_REQUESTS, "GetItem", "PartiQLUpdate", "UpdateItem")),
         ("dynamodb:Query", "requests/index/unfinished"),
-        ("dynamodb:BatchGetItem", _JOURNAL),
+        *((f"dynamodb:{action}", _JOURNAL) for action in (*_ON_JOURNAL, "Query", "UpdateItem")),
         *((f"dynamodb:{action}", "connections") for action in ("DeleteTable", "GetItem", "Query", "Scan")),
         *((f"execute-api:{action}", "websocket/POST") for action in ("Invoke", "InvalidateCache")),
         ("execute-api:ManageConnections", "websocket/GET"),
@@ -132,6 +144,7 @@ NEIGHBOURS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
     NOTIFY_FUNCTION: (
         *((f"dynamodb:{action}", "requests") for action in (*_ON_REQUESTS, "BatchGetItem", "GetItem", "UpdateItem")),
         ("dynamodb:PartiQLUpdate", "requests"),
+        *((f"dynamodb:{action}", _JOURNAL) for action in (*_ON_JOURNAL, "Query", "UpdateItem")),
         *((f"dynamodb:{action}", "connections") for action in ("DeleteTable", "PutItem", "Scan", "UpdateItem")),
         ("execute-api:ManageConnections", "websocket/GET"),
         ("execute-api:ManageConnections", "websocket/DELETE"),

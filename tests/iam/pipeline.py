@@ -47,8 +47,10 @@ TYPE: Final = "tasks"
 _ROOT: Final = Path(__file__).parents[2]
 _API_CONFIG: Final = _ROOT / "tests" / "chaos" / "dropslot.toml"
 _SETTLE_SECONDS: Final = 120.0
+#: One that can do its work in steps.
+HANDLER: Final = "tests.iam.handlers:handle"
 _SETTINGS: Final = {
-    "DROPSLOT_HANDLER": "tests.integration.lambda_.handlers:handle",
+    "DROPSLOT_HANDLER": HANDLER,
     "DROPSLOT_HANDLER_TIMEOUT_SECONDS": "5",
     "DROPSLOT_HANDLER_TRIES": "2",
     "DROPSLOT_SWEEP_INTERVAL_SECONDS": "1",
@@ -181,6 +183,7 @@ def running_pipeline(folder: Path, *, shards: int = 1, settings: Mapping[str, st
                 **environment,
                 **consumer,
                 "DROPSLOT_TABLE": info.table,
+                "DROPSLOT_JOURNAL": info.journal_table,
                 "DROPSLOT_STREAM": info.stream,
                 "DROPSLOT_APPLICATION": APPLICATION,
             },

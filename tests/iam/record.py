@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ from tests.iam.feedback import push_outcomes
 from tests.iam.operators import operate
 from tests.iam.pipeline import (
     APPLICATION,
+    HANDLER,
     STREAM_FUNCTION,
     SWEEP_FUNCTION,
     TYPE,
@@ -28,6 +30,7 @@ from tests.iam.pipeline import (
     running_pipeline,
 )
 from tests.integration.lambda_.conftest import Deployed
+from tests.unit.core.images import image
 from tests.unit.runtimes.lambda_.stand import event
 
 log = logging.getLogger("record")
@@ -36,6 +39,7 @@ _LIMIT_SECONDS: Final = 180.0
 #: KCL looks once a minute for leases of ended shards, and drops them when they have been ended for five.
 _CLEANUP_SECONDS: Final = 600.0
 _HASH_KEYS: Final = 1 << 128
+_FORCED: Final = {"attempt": 1, "floor": 1}
 _STATISTICS: Final = f"{APPLICATION}-WorkerMetricStats"
 
 
@@ -55,6 +59,25 @@ def accept_and_settle(pipeline: Pipeline) -> None:
         _LIMIT_SECONDS,
         lambda: "rejected isn't failed, or later isn't redriven",
     )
+
+
+def work_in_steps(pipeline: Pipeline) -> None:
+    """Have requests worked on in steps, at once, resumed, undone and restored, and ask how far each has got."""
+    for key, wish in (("stepping", "steps"), ("resumed", "resume"), ("undone", "undo")):
+        pipeline.send(key, wish)
+    # As `replay --force` brings back what was gone: its earlier runs are looked for.
+    now_ms = time.time_ns() // 1_000_000
+    times = {"accepted_at": now_ms, "due_at": now_ms}
+    restored = image(f"-#{TYPE}#restored", request='{"do": "steps"}', type=TYPE, **times, **_FORCED)
+    pipeline.dynamodb.put_item(TableName=pipeline.stack.info.table, Item=restored)
+    pipeline.await_done("stepping", "resumed", "restored")
+    eventually(
+        lambda: pipeline.state("undone").get("status") == "failed", _LIMIT_SECONDS, lambda: "undone isn't failed"
+    )
+    for key, closed in (("stepping", "done"), ("resumed", "done"), ("undone", "undone")):
+        told = pipeline.http.get(f"/{TYPE}/{key}/steps")
+        assert (told.status_code, told.json().get("closed")) == (200, closed), told.text
+    assert pipeline.http.get(f"/{TYPE}/nobody/steps").status_code == 404
 
 
 def throttle(pipeline: Pipeline) -> None:
@@ -137,8 +160,15 @@ def run_functions(pipeline: Pipeline) -> None:
     functions = Deployed(table, pipeline.dynamodb, pipeline.folder)
     try:
         with pipeline.recorder.tapped(STREAM_FUNCTION, pipeline.proxy.url, pipeline.places) as tap:
-            stream = functions.function("dropslot_stream.handler", AWS_ENDPOINT_URL_DYNAMODB=tap)
-            records = [functions.accept(f"f#{wish}", {"do": wish}) for wish in ("work", "reject", "wait")]
+            stream = functions.function(
+                "dropslot_stream.handler",
+                AWS_ENDPOINT_URL_DYNAMODB=tap,
+                DROPSLOT_HANDLER=HANDLER,
+                DROPSLOT_JOURNAL=info.journal_table,
+            )
+            wishes = ("work", "reject", "wait", "steps", "undo", "resume")
+            records = [functions.accept(f"f#{wish}", {"do": wish}) for wish in wishes]
+            records.append(functions.accept("f#restored", {"do": "steps"}, **_FORCED))
             # A second delivery is read before it is run.
             for batch in (records, records):
                 answer = stream.invoke(event(*batch))
@@ -154,6 +184,7 @@ def run_functions(pipeline: Pipeline) -> None:
 
 STORIES: Final[Sequence[Callable[[Pipeline], None]]] = (
     accept_and_settle,
+    work_in_steps,
     throttle,
     reshard,
     share,

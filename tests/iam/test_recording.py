@@ -20,7 +20,7 @@ from tests.iam.pipeline import (
     VIEWER,
     running_pipeline,
 )
-from tests.iam.record import run_functions
+from tests.iam.record import run_functions, work_in_steps
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +36,7 @@ def test_a_fresh_start_needs_nothing_new(tmp_path: Path) -> None:
     with running_pipeline(tmp_path / "pipeline") as pipeline:
         pipeline.send("one")
         pipeline.await_done("one")
+        work_in_steps(pipeline)
         operate(pipeline)
         run_functions(pipeline)
         push_outcomes(pipeline)
@@ -45,10 +46,13 @@ def test_a_fresh_start_needs_nothing_new(tmp_path: Path) -> None:
     # Else nothing was recorded at all.
     assert seen >= {
         (API, "dynamodb:UpdateItem", "requests"),
+        (API, "dynamodb:Query", "journal"),
         (CONSUMER, "dynamodb:PartiQLUpdate", "requests"),
+        (CONSUMER, "dynamodb:UpdateItem", "journal"),
         (CONSUMER, "dynamodb:UpdateItem", "leases"),
         (CONSUMER, "kinesis:GetRecords", "stream"),
         (STREAM_FUNCTION, "dynamodb:PartiQLUpdate", "requests"),
+        (STREAM_FUNCTION, "dynamodb:UpdateItem", "journal"),
         (SWEEP_FUNCTION, "dynamodb:Query", "requests/index/unfinished"),
         (SOCKET_FUNCTION, "execute-api:ManageConnections", "websocket/POST"),
         (NOTIFY_FUNCTION, "execute-api:ManageConnections", "websocket/POST"),
