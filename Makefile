@@ -5,7 +5,7 @@ UV := .venv/bin/uv
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run up test chaos simulate container-test deploy-test check format synth smoke smoke-arguments bench \
-	doctor lock clean
+	bench-steps doctor lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -67,6 +67,11 @@ bench: setup ## measure CPU per record, of an invocation and of a cold start, be
 	@$(PY) -m bench.cold_path
 	@$(PY) -m bench.invocation
 
+bench-steps: setup ## measure steps beside DBOS and Lambda's durable functions, what they cost, and that no steps cost none
+	@[ -e .dropslot/bench/pyvenv.cfg ] || $(UV) venv --quiet --python $(PY) .dropslot/bench
+	@$(UV) pip sync --quiet --require-hashes --python .dropslot/bench requirements/bench.txt
+	@$(PY) -m bench.steps
+
 doctor: ## say what is missing on this machine, and how to get it
 	@if [ -x .venv/bin/dropslot ]; then .venv/bin/dropslot doctor; else scripts/setup && .venv/bin/dropslot doctor; fi
 
@@ -79,6 +84,7 @@ lock: setup ## renew the lock files
 	@$(PIP_COMPILE) --constraints requirements/dev.txt requirements/build.in -o requirements/build.txt
 	@$(PIP_COMPILE) --constraints requirements/dev.txt requirements/lambda.in -o requirements/lambda.txt
 	@$(PIP_COMPILE) requirements/emulator.in -o requirements/emulator.txt
+	@$(PIP_COMPILE) --constraints requirements/dev.txt requirements/bench.in -o requirements/bench.txt
 	@npm install --package-lock-only --silent
 
 clean: ## remove what setup and runs have made

@@ -15,12 +15,14 @@ from dropslot.local.clients import REGION, dynamodb_client
 from dropslot.local.mapping.event import ShardRecord, event_of
 from dropslot.local.relay.record import change_record
 from dropslot.local.servers import running_dynamodb
-from dropslot.local.tables import ensure_table
+from dropslot.local.tables import ensure_journal, ensure_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TABLE: Final = "requests"
+#: As `Settings` has it, too.
+JOURNAL: Final = "journal"
 BODY: Final = json.dumps({"restaurant": "Da Enzo", "items": [{"dish": "funghi", "quantity": 2}]})
 _STREAM_ARN: Final = f"arn:aws:kinesis:{REGION}:000000000000:stream/requests"
 
@@ -40,7 +42,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """A running DynamoDB Local with an empty table of requests.
+    """A running DynamoDB Local with empty tables of requests and of journals.
 
     Args:
         endpoint: its URL.
@@ -87,6 +89,15 @@ class Backend:
             self.client.batch_write_item(RequestItems={TABLE: puts})
         return accepted
 
+    def results(self, accepted: Sequence[Accepted]) -> list[Any]:
+        """Return what handlers have returned, of those of the requests that are done; in no order."""
+        found = []
+        for start in range(0, len(accepted), 100):
+            keys = [{names.ID: {"S": request.id}} for request in accepted[start : start + 100]]
+            answer = self.client.batch_get_item(RequestItems={TABLE: {"Keys": keys, "ConsistentRead": True}})
+            found += [json.loads(item[names.RESULT]["S"]) for item in answer["Responses"][TABLE] if names.TTL in item]
+        return found
+
     def unwritten(self, accepted: Sequence[Accepted]) -> int:
         """Count those of the requests that have no outcome."""
         done = 0
@@ -106,6 +117,7 @@ def running_backend() -> Iterator[Backend]:
         closing(dynamodb_client(endpoint)) as client,
     ):
         ensure_table(client, TABLE)
+        ensure_journal(client, JOURNAL)
         yield Backend(endpoint=endpoint, client=client)
 
 

@@ -16,20 +16,25 @@ BOTO3: Final = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six"
 #: With those of its dependencies that the runtime hasn't.
 POWERTOOLS: Final = ("aws_lambda_powertools", "typing_extensions")
 
-_OWN_FOLDERS: Final = (ROOT / "consumer", ROOT / "lambda", ROOT / "bench" / "functions")
+_FUNCTIONS: Final = ROOT / "bench" / "functions"
 
 
-def make_asset(folder: Path, modules: Iterable[str]) -> Path:
+def make_asset(folder: Path, modules: Iterable[str], *, root: Path = ROOT) -> Path:
     """Fill a new folder with modules, all compiled.
 
     More would be looked for by some of them, and some of it taken: each way gets what it would have when deployed.
+
+    Args:
+        folder: the new folder.
+        modules: by name.
+        root: the tree that our own come from, but for the bench's.
 
     Raises:
         ModuleNotFoundError: one isn't installed.
     """
     folder.mkdir()
     for name in modules:
-        source = _own(name)
+        source = _own(name, root)
         if source is None:
             installed = _installed(name)
             (folder / installed.name).symlink_to(installed)
@@ -42,8 +47,9 @@ def make_asset(folder: Path, modules: Iterable[str]) -> Path:
     return folder
 
 
-def _own(name: str) -> Path | None:
-    candidates = (folder / part for folder in _OWN_FOLDERS for part in (name, f"{name}.py"))
+def _own(name: str, root: Path) -> Path | None:
+    folders = (root / "consumer", root / "lambda", _FUNCTIONS)
+    candidates = (folder / part for folder in folders for part in (name, f"{name}.py"))
     return next((candidate for candidate in candidates if candidate.exists()), None)
 
 
