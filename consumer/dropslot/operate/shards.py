@@ -22,7 +22,7 @@ class Shard:
 
     Args:
         shard_id: its id.
-        parents: the shards it came from; only those that the stream still has.
+        parents: the shards it came from, also those that the stream doesn't have any more.
         closed: it gets no more records: it was split or merged.
     """
 
@@ -60,14 +60,13 @@ class Stream:
                 arguments = {"NextToken": answer["NextToken"]}
         except (ClientError, BotoCoreError) as error:
             raise explain(error, service="Kinesis", where=f"stream {self._name}") from error
-        ids = {shard["ShardId"] for shard in found}
         return {
             shard["ShardId"]: Shard(
                 shard_id=shard["ShardId"],
                 parents=tuple(
                     parent
                     for parent in (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))
-                    if parent in ids
+                    if parent is not None
                 ),
                 closed="EndingSequenceNumber" in shard["SequenceNumberRange"],
             )

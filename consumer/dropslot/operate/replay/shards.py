@@ -76,7 +76,7 @@ class ShardSource:
             )
         if self._shard is not None:
             return [self._shard]
-        parents = {shard_id: sorted(shards[shard_id].parents) for shard_id in sorted(shards)}
+        parents = {shard_id: sorted(shards.keys() & shards[shard_id].parents) for shard_id in sorted(shards)}
         return list(TopologicalSorter(parents).static_order())
 
     async def pages(self, lane: str, *, after: str | None) -> AsyncIterator[Sequence[Record]]:
