@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from dropslot.operate.leases import LATEST, SHARD_END, TRIM_HORIZON, Lease, Leases
-from dropslot.operate.shards import Shard
+from dropslot.operate.shards import Reach, Shard
 
 #: A shard that is further behind and whose checkpoint stands still is stuck; the nearest records are just being run.
 STUCK_BEHIND_MS: Final = 60_000
@@ -31,6 +31,8 @@ class ShardLag:
         owner: the worker, or function, that reads it; "" for nobody.
         state: in one or two words.
         problem: what is wrong, in a sentence; "" if nothing is.
+        resolved_until_ms: when the record at the checkpoint arrived, in epoch milliseconds: all before it is resolved.
+            None if that can't be told.
     """
 
     shard_id: str
@@ -39,10 +41,11 @@ class ShardLag:
     owner: str
     state: str
     problem: str = ""
+    resolved_until_ms: int | None = None
 
 
 def diagnose(
-    first: Leases, second: Leases, shards: Mapping[str, Shard], behind_ms: Mapping[str, int], *, seconds: float
+    first: Leases, second: Leases, shards: Mapping[str, Shard], reaches: Mapping[str, Reach], *, seconds: float
 ) -> list[ShardLag]:
     """Say how each shard is, those of the stream first.
 
@@ -50,7 +53,7 @@ def diagnose(
         first: the leases at the first look.
         second: the same at the second.
         shards: of the stream.
-        behind_ms: by shard, at the second look's checkpoint; for shards with a lease that hasn't ended.
+        reaches: of the second look's checkpoint, by shard; for shards with a lease that hasn't ended.
         seconds: between the looks; longer than a lease is left without renewal.
     """
     waits = {shard_id: _waits_for(shard, shards, second) for shard_id, shard in shards.items()}
@@ -60,7 +63,7 @@ def diagnose(
         if lease is None:
             lags.append(_without_lease(shards[shard_id], waits_for))
             continue
-        lag = _with_lease(first.leases.get(shard_id), lease, shards.get(shard_id), behind_ms.get(shard_id), seconds)
+        lag = _with_lease(first.leases.get(shard_id), lease, shards.get(shard_id), reaches.get(shard_id), seconds)
         children = [child for child in sorted(waits) if shard_id in waits[child]]
         lags.append(_with_children(_unless_it_waits(lag, waits_for), children))
     return lags
@@ -137,8 +140,9 @@ def _without_lease(shard: Shard, waits_for: Sequence[str]) -> ShardLag:
 
 
 def _with_lease(
-    before: Lease | None, lease: Lease, shard: Shard | None, behind_ms: int | None, seconds: float
+    before: Lease | None, lease: Lease, shard: Shard | None, reach: Reach | None, seconds: float
 ) -> ShardLag:
+    behind_ms = reach.behind_ms if reach is not None else None
     state, problem = _judge(before, lease, shard, behind_ms, seconds)
     return ShardLag(
         shard_id=lease.shard_id,
@@ -147,6 +151,7 @@ def _with_lease(
         owner=lease.owner,
         state=state,
         problem=problem,
+        resolved_until_ms=reach.resolved_until_ms if reach is not None else None,
     )
 
 

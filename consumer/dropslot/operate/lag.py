@@ -12,6 +12,7 @@ from dropslot.operate.diagnosis import ShardLag, diagnose, diagnose_function, di
 from dropslot.operate.errors import OutOfReachError
 from dropslot.operate.functions import lag_of_functions
 from dropslot.operate.leases import SHARD_END, TRIM_HORIZON, read_leases
+from dropslot.operate.moments import format_moment
 from dropslot.operate.pausing import current_pause
 from dropslot.operate.screen import Screen
 from dropslot.operate.shards import Stream
@@ -19,7 +20,7 @@ from dropslot.operate.target import Target
 
 #: State of every shard during a pause.
 PAUSED: Final = "paused"
-_COLUMNS: Final = ("SHARD", "STATE", "BEHIND", "CHECKPOINT", "OWNER")
+_COLUMNS: Final = ("SHARD", "STATE", "BEHIND", "RESOLVED UNTIL", "CHECKPOINT", "OWNER")
 
 
 def show_lag(target: Target, screen: Screen, *, seconds: float, pause: Callable[[float], None] = time.sleep) -> bool:
@@ -70,12 +71,12 @@ def _of_leases(
         second = read_leases(dynamodb, target.application) or first
     shards = stream.shards()
     now_ms = time.time_ns() // 1_000_000
-    behind = {
-        shard_id: stream.behind_ms(shard_id, lease.checkpoint, now_ms=now_ms)
+    reaches = {
+        shard_id: stream.reach(shard_id, lease.checkpoint, now_ms=now_ms)
         for shard_id, lease in second.leases.items()
         if shard_id in shards and lease.checkpoint != SHARD_END
     }
-    lags = diagnose(first, second, shards, behind, seconds=seconds)
+    lags = diagnose(first, second, shards, reaches, seconds=seconds)
     return lags, diagnose_leader(first, second, now_seconds=now_ms / 1000)
 
 
@@ -90,16 +91,17 @@ def _of_mapping(target: Target, file: Path) -> list[ShardLag]:
     lags = []
     for shard_id in sorted(stream.shards()):
         position = positions.get(shard_id, TRIM_HORIZON)
-        behind_ms = stream.behind_ms(shard_id, position, now_ms=now_ms)
-        state = "ended" if position == SHARD_END else "running" if behind_ms else "idle"
+        reach = stream.reach(shard_id, position, now_ms=now_ms)
+        state = "ended" if position == SHARD_END else "running" if reach.behind_ms else "idle"
         lags.append(
             ShardLag(
                 shard_id=shard_id,
                 checkpoint=position,
-                behind_ms=behind_ms,
+                behind_ms=reach.behind_ms,
                 owner="stream function",
                 state=state,
-                problem=diagnose_function(behind_ms),
+                problem=diagnose_function(reach.behind_ms),
+                resolved_until_ms=reach.resolved_until_ms,
             )
         )
     return lags
@@ -110,6 +112,7 @@ def _as_json(lag: ShardLag) -> dict[str, Any]:
         "shard": lag.shard_id,
         "state": lag.state,
         "behind_ms": lag.behind_ms,
+        "resolved_until_ms": lag.resolved_until_ms,
         "checkpoint": lag.checkpoint or None,
         "owner": lag.owner or None,
         "problem": lag.problem or None,
@@ -118,4 +121,5 @@ def _as_json(lag: ShardLag) -> dict[str, Any]:
 
 def _as_line(lag: ShardLag) -> tuple[str, ...]:
     behind = "" if lag.behind_ms is None else f"{lag.behind_ms / 1000:,.1f} s"
-    return lag.shard_id, lag.state, behind, lag.checkpoint, lag.owner
+    resolved_until = "" if lag.resolved_until_ms is None else format_moment(lag.resolved_until_ms)
+    return lag.shard_id, lag.state, behind, resolved_until, lag.checkpoint, lag.owner

@@ -23,6 +23,7 @@ from tests.integration.operate.operator import run
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_kinesis import KinesisClient
+    from mypy_boto3_kinesis.type_defs import RecordTypeDef
 
 WORKER = "vm:ad291c63"
 
@@ -67,6 +68,13 @@ class Stage:
             answer = self.kinesis.put_record(StreamName=self.stack.stream, Data=b"x", PartitionKey=str(index))
             numbers.setdefault(answer["ShardId"], []).append(answer["SequenceNumber"])
         return numbers
+
+    def records(self, shard_id: str) -> "list[RecordTypeDef]":
+        """Return the records of a shard."""
+        iterator = self.kinesis.get_shard_iterator(
+            StreamName=self.stack.stream, ShardId=shard_id, ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        return self.kinesis.get_records(ShardIterator=iterator)["Records"]
 
 
 def lease_item(shard: int, **attributes: Any) -> dict[str, Any]:
@@ -167,6 +175,14 @@ def test_behind_is_the_age_of_the_first_record_that_is_left(stage: Stage, capsys
     assert [shard["state"] for shard in shards] == ["moving", "idle"]
     assert shards[1]["behind_ms"] == 0
     assert 0 < shards[0]["behind_ms"] <= (time.time() - put_at + 30) * 1000
+    # Of the last record of one, and of the first of the other.
+    arrived = {
+        record["SequenceNumber"]: record["ApproximateArrivalTimestamp"].timestamp() * 1000
+        for record in stage.records(first) + stage.records(second)
+    }
+    assert [shard["resolved_until_ms"] for shard in shards] == [
+        round(arrived[number]) for number in (numbers[first][0], numbers[second][-1])
+    ]
 
 
 def test_what_is_wrong_is_named_and_told_by_the_exit_code(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
@@ -234,6 +250,7 @@ def test_the_local_mapping_is_judged_by_its_positions(stage: Stage, work_dir: Pa
     assert [shard["state"] for shard in shards] == ["idle", "running"]
     assert shards[1]["shard"] == second
     assert shards[1]["checkpoint"] == "TRIM_HORIZON"
+    assert [shard["resolved_until_ms"] is None for shard in shards] == [False, True]
 
 
 def test_what_it_says_is_kept(

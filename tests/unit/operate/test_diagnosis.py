@@ -4,7 +4,7 @@ import pytest
 
 from dropslot.operate.diagnosis import ShardLag, diagnose, diagnose_leader, problems
 from dropslot.operate.leases import LATEST, SHARD_END, TRIM_HORIZON, Lease, Leases
-from dropslot.operate.shards import Shard
+from dropslot.operate.shards import Reach, Shard
 
 NOW_SECONDS = 1_000_000
 
@@ -31,7 +31,7 @@ def one(before: Lease | None, after: Lease | None, *shards: Shard, behind_ms: in
         leases(*([before] if before is not None else ())),
         leases(*([after] if after is not None else ())),
         {each.shard_id: each for each in (shards or (shard(),))},
-        {"s1": behind_ms} if behind_ms is not None else {},
+        {"s1": Reach(behind_ms=behind_ms, resolved_until_ms=1_000)} if behind_ms is not None else {},
         seconds=10,
     )
     return next(lag for lag in lags if lag.shard_id == "s1")
@@ -53,6 +53,7 @@ def test_what_moves_is_well(before: Lease | None, after: Lease, behind_ms: int, 
     """Given a lease that is renewed, and a checkpoint that moves or has little before it, nothing is wrong."""
     lag = one(before, after, behind_ms=behind_ms)
     assert (lag.state, lag.problem) == (state, "")
+    assert (lag.behind_ms, lag.resolved_until_ms) == (behind_ms, 1_000)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_a_child_that_waits_for_a_parent_is_not_stuck(
     """Given a lease far behind that may not begin before a parent has ended, the shard waits, and nothing is wrong."""
     before = leases(lease(owner=mine.owner, checkpoint=mine.checkpoint), *others)
     by_id = {each.shard_id: each for each in shards}
-    lags = diagnose(before, leases(mine, *others), by_id, {"s1": 900_000}, seconds=10)
+    lags = diagnose(before, leases(mine, *others), by_id, {"s1": Reach(behind_ms=900_000)}, seconds=10)
     lag = next(each for each in lags if each.shard_id == "s1")
     assert lag.state == state
     assert says in lag.problem
