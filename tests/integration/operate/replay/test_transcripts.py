@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from tests.integration.operate.replay.stage import Stage, staged
 Compare = Callable[[str, str], None]
 #: One of each kind.
 RECORDS: Final = 29
+LEDGER: Final = Path(".dropslot", "replay.jsonl")
 FIRST, SECOND = "shardId-000000000000", "shardId-000000000001"
 
 
@@ -90,7 +92,10 @@ def test_what_it_says_of_a_stream_that_is_not_there(stage: Stage, work_dir: Path
 
 
 def test_what_it_says_of_a_shard_that_refuses(proxied: tuple[Stage, Proxy], compare: Compare) -> None:
-    """Given a shard that may not be read, it says so, and how far it came; then only the same command goes on."""
+    """Given a shard that may not be read, it says so, and how far it came; then only the same command goes on.
+
+    And the day after only when it is told to.
+    """
     stage, proxy = proxied
     stage.happened(RECORDS)
     denied = {"code": "AccessDeniedException", "status": 400}
@@ -99,5 +104,7 @@ def test_what_it_says_of_a_shard_that_refuses(proxied: tuple[Stage, Proxy], comp
     )
     refused = transcript(stage, ("replay",))
     proxy.misbehave([])
-    others = [transcript(stage, words) for words in (("replay", "--from", "1h", "--failed", "--yes"), ("replay",))]
+    others = [transcript(stage, ("replay", "--from", "1h", "--failed", "--yes"))]
+    os.utime(LEDGER, (time.time() - 86_400, time.time() - 86_400))
+    others += [transcript(stage, words) for words in (("replay",), ("replay", "--resume"), ("replay", "--resume"))]
     compare("replay-denied", "\n".join((refused, *others)))
