@@ -13,6 +13,8 @@ STUCK_BEHIND_MS: Final = 60_000
 LATE_FUNCTION_MS: Final = 15 * 60_000
 #: Workers tell every 30 s that they live; the leader's lock runs out after 120 s.
 SILENT_SECONDS: Final = 150
+#: State of a shard that nobody reads because of a pause.
+PAUSED: Final = "paused"
 #: Checkpoints of a shard of which nothing was resolved yet.
 _NOT_BEGUN: Final = frozenset({TRIM_HORIZON, LATEST})
 _STUCK, _RUNNING, _IDLE = "stuck", "running", "idle"
@@ -77,6 +79,11 @@ def diagnose_function(behind_ms: int | None) -> str:
         f"it is {behind_ms / 60_000:,.0f} minutes behind: its batch fails again and again, or more comes in than it "
         "works off"
     )
+
+
+def diagnose_unpaused(state: str) -> str:
+    """Say what is wrong with a function whose mapping is in this state, neither off nor going off, during a pause."""
+    return f"paused, but its mapping is {state}: dropslot pause once more disables it"
 
 
 def diagnose_leader(first: Leases, second: Leases, *, now_seconds: float) -> str:

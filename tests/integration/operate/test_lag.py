@@ -253,6 +253,26 @@ def test_the_local_mapping_is_judged_by_its_positions(stage: Stage, work_dir: Pa
     assert [shard["resolved_until_ms"] is None for shard in shards] == [False, True]
 
 
+@pytest.mark.parametrize(("disabled", "state", "code"), [(True, "paused", 0), (False, "idle", 1)])
+def test_a_pause_that_the_local_mapping_does_not_keep_is_wrong(
+    stage: Stage, work_dir: Path, disabled: bool, state: str, code: int
+) -> None:
+    """Given a pause, and a local mapping that is enabled all the same, then lag finds that wrong."""
+    off = work_dir / f"{POSITIONS_FILE}.disabled"
+    values = {name: getattr(stage.stack, name) for name in stage.stack.__struct_fields__}
+    local = {"consumer": "lambda", "positions": str(work_dir / POSITIONS_FILE), "mapping_disabled": str(off)}
+    with announced(RunningStack(**{**values, **local}), work_dir):
+        assert run("pause").code == 0
+        if not disabled:
+            off.unlink()
+        outcome = run("lag", "--json")
+
+    assert outcome.code == code, outcome.all
+    report = json.loads(outcome.out)
+    assert (report["paused"], {shard["state"] for shard in report["shards"]}) == (True, {state})
+    assert len(report["problems"]) == (0 if disabled else 2)
+
+
 def test_what_it_says_is_kept(
     stage: Stage, capsys: pytest.CaptureFixture[str], compare: Callable[[str, str], None]
 ) -> None:

@@ -127,10 +127,14 @@ def test_without_a_function_nothing_is_switched(on_aws: pytest.MonkeyPatch) -> N
         ("Disabled", False, 1, "its mapping is disabled: the function gets nothing"),
         ("Creating", False, 1, "its mapping is creating: the function gets nothing"),
         ("Disabled", True, 0, "dropslot resume ends it"),
+        ("Disabling", True, 0, "dropslot resume ends it"),
+        ("Enabled", True, 1, "paused, but its mapping is enabled: dropslot pause once more disables it"),
+        ("Enabling", True, 1, "paused, but its mapping is enabling: dropslot pause once more disables it"),
+        ("Updating", True, 1, "paused, but its mapping is updating: dropslot pause once more disables it"),
     ],
 )
 def test_lag_tells_of_the_mapping(state: str, paused: bool, code: int, says: str, on_aws: pytest.MonkeyPatch) -> None:
-    """Given a mapping that is off, then lag finds that wrong, unless it is a pause."""
+    """Given a mapping that is off, then lag finds that wrong, unless it is a pause: then one that is on is wrong."""
     with Account(dict(FEEDBACK), a_mapping(State=state)).running() as account:
         account.paused = paused
         on_aws.setenv("AWS_ENDPOINT_URL", account.url)
@@ -145,7 +149,11 @@ def test_what_is_said_of_a_function_is_kept(on_aws: pytest.MonkeyPatch, compare:
         on_aws.setenv("AWS_ENDPOINT_URL", account.url)
         transcripts = [_transcript("lag"), _transcript("pause")]
         account.mappings[UUID]["State"] = "Disabled"
-        transcripts += [_transcript("lag"), _transcript("resume")]
+        transcripts.append(_transcript("lag"))
+        account.mappings[UUID]["State"] = "Enabled"  # by a deployment
+        transcripts += [_transcript("lag"), _transcript("pause")]
+        account.mappings[UUID]["State"] = "Disabled"
+        transcripts.append(_transcript("resume"))
         account.denied = set(_WRITES)
         account.mappings[UUID]["State"] = "Enabled"
         transcripts.append(_transcript("pause", "--reason", "deploying"))
