@@ -25,6 +25,11 @@ FEEDBACK = a_mapping(
     FilterCriteria={"Filters": [{"Pattern": json.dumps(pattern)} for pattern in mapping.NOTIFY_FILTERS]},
 )
 ARCHIVE = a_mapping(UUID="a-of-the-user", FilterCriteria={}, FunctionResponseTypes=[])
+#: It takes new requests and reports what fails, as the consumer's does.
+SEARCH = a_mapping(
+    UUID="s-of-the-user",
+    FilterCriteria={"Filters": [{"Pattern": json.dumps({"data": {"eventName": ["INSERT", "REMOVE"]}})}]},
+)
 
 
 def updates(account: Account) -> int:
@@ -43,16 +48,16 @@ def target_of(account: Account, on_aws: pytest.MonkeyPatch) -> Iterator[Target]:
 
 def test_the_consumer_s_mapping_alone_is_switched(on_aws: pytest.MonkeyPatch) -> None:
     """Given feedback's mapping and a user's of the same stream, on other pages, then only the consumer's is off."""
-    with Account(dict(FEEDBACK), dict(ARCHIVE), a_mapping()).running() as account:
+    with Account(dict(FEEDBACK), dict(ARCHIVE), dict(SEARCH), a_mapping()).running() as account:
         account.page = 1
         on_aws.setenv("AWS_ENDPOINT_URL", account.url)
         outcome = run("pause", "--stack", STACK)
-        assert (outcome.code, account.states()) == (0, ["Enabled", "Enabled", "Disabling"]), outcome.all
+        assert (outcome.code, account.states()) == (0, ["Enabled"] * 3 + ["Disabling"]), outcome.all
         assert "the mapping of function shop-ConsumerStream is disabling" in outcome.all
         assert "within minutes; a batch under way ends" in outcome.all
         account.mappings[UUID]["State"] = "Disabled"
         outcome = run("resume", "--stack", STACK)
-        assert (outcome.code, account.states()) == (0, ["Enabled", "Enabled", "Enabling"]), outcome.all
+        assert (outcome.code, account.states()) == (0, ["Enabled"] * 3 + ["Enabling"]), outcome.all
         assert "consumers go on within minutes" in outcome.all
     assert not account.paused
 

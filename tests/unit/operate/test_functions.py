@@ -14,6 +14,7 @@ from dropslot.core import mapping
 from dropslot.operate.diagnosis import ShardLag
 from dropslot.operate.errors import OutOfReachError
 from dropslot.operate.functions import lag_of_functions
+from dropslot.operate.mappings import consumer_mappings
 from dropslot.operate.target import Target
 
 STREAM_ARN = "arn:aws:kinesis:eu-central-1:123456789012:stream/shop-requests"
@@ -163,10 +164,50 @@ def test_a_pause_is_kept_by_its_mapping_or_not(
     assert [(lag.state, lag.problem, lag.behind_ms) for lag in found] == [(state, problem, 18_000_000)]
 
 
-def test_other_mappings_of_the_stream_are_none_of_the_consumer(stubbed: Callable[..., Target]) -> None:
-    """Given mappings that leave out new requests, take everything, or none at all, no function is the consumer."""
-    feedback = one(FilterCriteria={"Filters": [{"Pattern": json.dumps(each)} for each in mapping.NOTIFY_FILTERS]})
-    for mappings in ([], [feedback], [one(FilterCriteria={})], [one(FunctionResponseTypes=[])]):
+def filtered(*patterns: Any, **written: Any) -> dict[str, Any]:
+    """Return a mapping with filters, and how their JSON is written."""
+    return one(FilterCriteria={"Filters": [{"Pattern": json.dumps(each, **written)} for each in patterns]})
+
+
+NEW = {"data": {"eventName": ["INSERT"]}}
+
+
+@pytest.mark.parametrize(
+    ("found", "is_ours"),
+    [
+        (one(), True),
+        (filtered(*reversed(mapping.FILTERS), sort_keys=True, indent=1), True),
+        (filtered(*mapping.NOTIFY_FILTERS), False),
+        (filtered(), False),
+        (one(FilterCriteria={}), False),
+        (one(FunctionResponseTypes=[]), False),
+        (filtered(NEW), False),
+        (filtered({"data": {"eventName": ["INSERT", "MODIFY"]}}), False),
+        (filtered(*mapping.FILTERS, {"data": {"eventName": ["REMOVE"]}}), False),
+    ],
+    ids=[
+        "the consumer",
+        "written otherwise",
+        "feedback",
+        "no filters",
+        "none set",
+        "no report of failures",
+        "new ones alone",
+        "all but deletions",
+        "more",
+    ],
+)
+def test_other_mappings_of_the_stream_are_none_of_the_consumer(
+    stubbed: Callable[..., Target], found: dict[str, Any], is_ours: bool
+) -> None:
+    """Given a mapping of the stream, it is the consumer's by its filters and its reports of failures alone."""
+    target = stubbed({"lambda": {"list_event_source_mappings": {"EventSourceMappings": [found]}}})
+    assert consumer_mappings(target) == ([found] if is_ours else [])
+
+
+def test_without_a_mapping_of_the_consumer_no_function_is_behind(stubbed: Callable[..., Target]) -> None:
+    """Given mappings of others alone, or none, no function is the consumer."""
+    for mappings in ([], [filtered(*mapping.NOTIFY_FILTERS)]):
         target = stubbed({"lambda": {"list_event_source_mappings": {"EventSourceMappings": mappings}}})
         assert lag_of_functions(target, paused=False) is None
 
