@@ -10,6 +10,7 @@ from dropslot.core.errors import ConfigurationError
 from dropslot.core.transience import TRANSIENT_AWS_CODES
 from dropslot.engine.backoff import Backoff
 from dropslot.engine.ports import Clock
+from dropslot.operate.errors import OutOfReachError
 from dropslot.operate.replay.position import Position, Span
 from dropslot.operate.replay.source import Record
 from dropslot.operate.shards import Stream
@@ -81,7 +82,7 @@ class ShardSource:
 
     async def pages(self, lane: str, *, after: str | None) -> AsyncIterator[Sequence[Record]]:
         """See `Source.pages`."""
-        if self._span.end.sequence_number is not None:
+        if self._span.end.sequence_number is not None and after is None:
             await self._iterator(lane, self._span.end)  # another shard's would never be met, or at once
         # The record itself is read once more, which shows whether all behind it is still there.
         last = after
@@ -131,9 +132,14 @@ class ShardSource:
             )
         except ClientError as error:
             if place.sequence_number is not None and error.response["Error"]["Code"] in _NO_SUCH_PLACE:
+                if place not in {self._span.start, self._span.end}:
+                    raise OutOfReachError(
+                        f"{lane}: the stream doesn't keep the record any more at which it was, {place.words}: "
+                        "--restart reads what it has"
+                    ) from error
                 raise ConfigurationError(
                     f"{place.words} is none of {lane}, or the stream doesn't keep its record any more: "
-                    "a time, or trim-horizon, finds the oldest that it has (and --restart, if this is where it stopped)"
+                    "a time, or trim-horizon, finds the oldest that it has"
                 ) from error
             raise explain(error, service="Kinesis", where=self._where(lane)) from error
         iterator: str | None = answer["ShardIterator"]

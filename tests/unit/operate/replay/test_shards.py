@@ -42,11 +42,14 @@ class OneShard:
         self._trimmed = trimmed
         self._empty = empty
         self.idle = 0
+        self.forgets = False
         self.troubles: list[Exception] = []
         self.read_at_ms: list[int] = []
 
     def get_shard_iterator(self, **arguments: Any) -> dict[str, Any]:
         """Answer."""
+        if self.forgets:
+            raise answered("InvalidArgumentException")
         start = int(arguments.get("StartingSequenceNumber", 0))
         return {"ShardIterator": str(max(start, self._trimmed + 1))}
 
@@ -221,3 +224,15 @@ def test_records_that_went_while_it_was_stopped_are_told() -> None:
 
     assert reading.numbers(after="12") == list(range(21, 31))
     assert reading.said == ["a: the stream has dropped the record at which it was stopped, and perhaps some behind it"]
+
+
+@pytest.mark.parametrize(
+    ("after", "error"), [(None, ConfigurationError), ("9", OutOfReachError)], ids=["where it starts", "where it was"]
+)
+def test_a_record_that_is_not_kept_any_more_is_told(after: str | None, error: type[Exception]) -> None:
+    """Given a place that the stream doesn't know, it is the operator's mistake, unless the replay was there itself."""
+    reading = Reading(span=Span(start=Position(sequence_number="7"), end=Position(sequence_number="12")))
+    reading.shard.forgets = True
+
+    with pytest.raises(error, match="sequence number"):
+        reading.numbers(after=after)
