@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.chaos.proxy import Proxy
-from tests.integration.operate.operator import run
+from tests.integration.operate.operator import Outcome, interrupted, run
 from tests.integration.operate.replay.history import KINDS, Author
 from tests.integration.operate.replay.stage import Stage, staged
 
@@ -19,9 +19,15 @@ LEDGER: Final = Path(".dropslot", "replay.jsonl")
 FIRST, SECOND = "shardId-000000000000", "shardId-000000000001"
 
 
-def transcript(stage: Stage, words: Sequence[str]) -> str:
-    """Run a command and return what an operator sees, without what differs from run to run."""
-    outcome = run(*words)
+def transcript(stage: Stage, words: Sequence[str], outcome: Outcome | None = None) -> str:
+    """Return what an operator sees of a command, without what differs from run to run.
+
+    Args:
+        stage: where.
+        words: of the command.
+        outcome: of it; None runs it.
+    """
+    outcome = outcome if outcome is not None else run(*words)
     shown = f"$ dropslot {' '.join(words)}\n{outcome.all}[exit code {outcome.code}]\n"
     for pattern, instead in (
         (r"\(process \d+\)", "(process 4711)"),
@@ -53,6 +59,17 @@ def test_what_it_says(stage: Stage, compare: Compare) -> None:
         ("replay", "--dry-run", "--event", "REMOVE"),
     )
     compare("replay", "\n".join(transcript(stage, words) for words in commands))
+
+
+def test_what_it_says_when_it_is_stopped(stage: Stage, compare: Compare) -> None:
+    """Given Ctrl-C after the first of those that are forced, it says how far it is, and the same command goes on."""
+    stage.happened(RECORDS)
+    before = stage.attempts()
+    words = ("replay", "--force", "--yes")
+    # After each it waits for its rate: long enough to be stopped there.
+    slowly = (*words, "--rate", "0.1")
+    stopped = transcript(stage, slowly, interrupted(*slowly, when=lambda: stage.attempts() != before))
+    compare("replay-stopped", f"{stopped}\n{transcript(stage, words)}")
 
 
 def test_what_it_says_when_it_cannot(stage: Stage, compare: Compare) -> None:
