@@ -158,6 +158,7 @@ class _Replay:
             grace_ms=order.grace_ms,
             gone=survey.gone if survey is not None else {},
             settled=survey.settled if survey is not None else self._ledger.meant,
+            hears_deletions=self._documents is None,
         )
 
     def _carrier(self, meter: Meter) -> Carrier:
