@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,15 @@ from dropslot.operate.running import RunningStack, announced
 from dropslot.operate.screen import Screen
 from dropslot.operate.target import Choice, opened
 from tests.conftest import FreshTable
+from tests.integration.operate.leases import (
+    LEADER,
+    MIGRATION,
+    STATISTICS,
+    WORKER,
+    lease_item,
+    meanwhile,
+    transcript,
+)
 from tests.integration.operate.operator import run
 
 if TYPE_CHECKING:
@@ -25,7 +34,7 @@ if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
     from mypy_boto3_kinesis.type_defs import RecordTypeDef
 
-WORKER = "vm:ad291c63"
+DEAD = "vm:0c4b7f10"
 
 
 class Stage:
@@ -75,28 +84,6 @@ class Stage:
             StreamName=self.stack.stream, ShardId=shard_id, ShardIteratorType="TRIM_HORIZON"
         )["ShardIterator"]
         return self.kinesis.get_records(ShardIterator=iterator)["Records"]
-
-
-def lease_item(shard: int, **attributes: Any) -> dict[str, Any]:
-    """Return a lease as KCL 3.1.3 writes it."""
-    return {
-        "leaseKey": {"S": f"shardId-{shard:012}"},
-        "leaseOwner": {"S": WORKER},
-        "leaseCounter": {"N": "7"},
-        "checkpoint": {"S": "TRIM_HORIZON"},
-        "checkpointSubSequenceNumber": {"N": "0"},
-        "ownerSwitchesSinceCheckpoint": {"N": "0"},
-        **attributes,
-    }
-
-
-LEADER: dict[str, Any] = {
-    "ownerName": {"S": WORKER},
-    "recordVersionNumber": {"S": "f12d6fa1"},
-    "leaseDuration": {"S": "120000"},
-}
-MIGRATION: dict[str, Any] = {"cv": {"S": "CLIENT_VERSION_3X"}, "mb": {"S": WORKER}, "mts": {"N": "1795479570026"}}
-STATISTICS: dict[str, Any] = {"lut": {"N": "1795479692"}, "sts": {"M": {}}, "opr": {"M": {}}}
 
 
 @pytest.fixture
@@ -274,20 +261,33 @@ def test_a_pause_that_the_local_mapping_does_not_keep_is_wrong(
 
 
 def test_what_it_says_is_kept(
-    stage: Stage, capsys: pytest.CaptureFixture[str], compare: Callable[[str, str], None]
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, compare: Callable[[str, str], None]
 ) -> None:
-    """Given a consumer that is well, and one of whose shards was left, the output is what it is known to be."""
-    stage.make_table("", "leaseKey", lease_item(0), lease_item(1))
-    stage.make_table("-CoordinatorState", "key", {**LEADER, "key": {"S": "Leader"}})
+    """Given no consumer, one that is well, one whose shard or leader was left, and a pause, it says what it did."""
 
-    def look(*renewed: int) -> str:
-        def renew(_: float) -> None:
+    def looked(*words: str, renewed: Sequence[int] = ()) -> str:
+        def renew() -> None:
             for shard in renewed:
                 stage.renew(shard)
 
-        with opened(Choice(), os.environ, Path.cwd()) as target:
-            well = show_lag(target, Screen(as_json=False), seconds=10, pause=renew)
-        told = capsys.readouterr()
-        return f"$ dropslot lag\n{told.err}{told.out}[exit code {0 if well else 1}]\n"
+        meanwhile(renew, monkeypatch)
+        return transcript("lag", *words, requests=stage.stack.table, shop=stage.stack.application)
 
-    compare("lag", f"{look(0, 1)}\n{look(0)}")
+    transcripts = [looked()]
+    numbers = stage.put(20)
+    leases = (lease_item(shard, checkpoint={"S": numbers[f"shardId-{shard:012}"][-1]}) for shard in (0, 1))
+    stage.make_table("", "leaseKey", *leases)
+    stage.make_table("-CoordinatorState", "key", {**LEADER, "key": {"S": "Leader"}})
+    transcripts += [looked(renewed=(0, 1)), looked("--json", renewed=(0, 1)), looked(renewed=(0,))]
+
+    silent = {**STATISTICS, "wid": {"S": DEAD}, "lut": {"N": str(int(time.time()) - 600)}}
+    stage.make_table("-WorkerMetricStats", "wid", silent)
+    coordination = f"{stage.stack.application}-CoordinatorState"
+    stage.dynamodb.put_item(TableName=coordination, Item={**LEADER, "key": {"S": "Leader"}, "ownerName": {"S": DEAD}})
+    transcripts.append(looked(renewed=(0, 1)))
+    stage.dynamodb.delete_item(TableName=coordination, Key={"key": {"S": "Leader"}})
+    transcripts.append(looked(renewed=(0, 1)))
+
+    assert run("pause", "--reason", "the kitchen is closed").code == 0
+    transcripts.append(looked())
+    compare("lag", "\n".join(transcripts))
