@@ -103,9 +103,9 @@ def count_requests(
         screen.json(by_status)
     else:
         order = [*UNFINISHED, names.DONE]
-        rows = sorted(counts.items(), key=lambda entry: (order.index(entry[0][0]), entry[0][1]))
+        lines = sorted(counts.items(), key=lambda entry: (order.index(entry[0][0]), entry[0][1]))
         total = ("all", "", f"{sum(counts.values()):,}")
-        screen.table(("STATUS", "TYPE", "REQUESTS"), [(*key, f"{number:,}") for key, number in rows] + [total])
+        screen.table(("STATUS", "TYPE", "REQUESTS"), [(*key, f"{number:,}") for key, number in lines] + [total])
     if not scan:
         screen.say("without the done ones, which are in no index: --scan counts them, and reads the whole table for it")
 
