@@ -64,8 +64,8 @@ smoke-arguments:
 
 bench: setup ## measure CPU per record, of an invocation and of a cold start, beside boto3 and Powertools: bench/README.md
 	@$(PY) -m bench.record_cost
-	@$(PY) -m bench.cold_path
 	@$(PY) -m bench.invocation
+	@$(PY) -m bench.cold_path
 
 doctor: ## say what is missing on this machine, and how to get it
 	@if [ -x .venv/bin/dropslot ]; then .venv/bin/dropslot doctor; else scripts/setup && .venv/bin/dropslot doctor; fi
