@@ -57,7 +57,7 @@ SMOKE_USAGE := give both: make smoke URL=https://... TABLE=<name>-requests (docs
 # DROPSLOT_API_KEY comes from the environment: a command's arguments are for all to see.
 smoke: smoke-arguments setup ## run the HTTP contract suite against a deployed stack: URL=... TABLE=..., and perhaps AUTH=iam|api_key CALLER=...
 	@DROPSLOT_URL=$(URL) DROPSLOT_TABLE=$(TABLE) $(if $(AUTH),DROPSLOT_AUTH=$(AUTH)) $(if $(CALLER),DROPSLOT_CALLER=$(CALLER)) \
-		$(PY) -m pytest -q -rfE tests/contract/http/test_http_contract.py $(TEST_ARGS)
+		$(PY) -m pytest -q -rfE tests/contract/http/test_http_contract.py tests/contract/http/test_steps.py $(TEST_ARGS)
 
 smoke-arguments:
 	@$(if $(and $(URL),$(TABLE)),,echo '$(SMOKE_USAGE)' >&2; exit 2)

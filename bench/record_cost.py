@@ -20,6 +20,7 @@ from dropslot import Request
 from dropslot.adapters.clock import SystemClock
 from dropslot.adapters.counters import MemoryCounters
 from dropslot.adapters.requests.dynamodb import DynamoDBRequests
+from dropslot.adapters.wire.sdk import Boto3Calls
 from dropslot.engine.backoff import Backoff
 from dropslot.engine.options import ShardOptions
 from dropslot.engine.runners import InlineRunner
@@ -41,7 +42,7 @@ def dropslot(client: Any, records: list[StreamRecord]) -> None:
     """Process the records as a shard process does, with an inline handler."""
 
     async def run() -> None:
-        requests = DynamoDBRequests(client, TABLE)
+        requests = DynamoDBRequests(Boto3Calls(client, TABLE))
         shard = Shard(
             requests=requests,
             runners={"*": InlineRunner(handle)},

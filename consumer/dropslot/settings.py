@@ -26,6 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         handler: type of request (or `ANY_TYPE`) to ``module:function``.
         table: name of the DynamoDB table of requests.
+        journal: name of the DynamoDB table of journals; only handlers that take steps use it.
         stream: name of the Kinesis stream that carries the table's change records.
         application: name of the KCL application; its lease table has this name.
         region: AWS region of table and stream.
@@ -38,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ttl_seconds: how long a done request is kept.
         result_max_bytes: a larger result (JSON, UTF-8) fails its request.
         fresh_seconds: a record younger than this, arrived since the process started, runs without a read first.
+        step_lease_seconds: how long a worker that died keeps others from going on with a request's steps; one that
+            lives renews it.
         sweep_interval_seconds: pause between two sweeps.
         sweep_grace_seconds: how long a request may be pending before the sweep redrives it.
         lost_handlers_max: handlers that never returned after which a shard process replaces itself.
@@ -51,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     handler: Mapping[str, str]
     table: str = "requests"
+    journal: str = "journal"
     stream: str = "requests"
     application: str = "dropslot"
     region: str = "us-east-1"
@@ -62,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ttl_seconds: int = 86_400
     result_max_bytes: int = 16_384
     fresh_seconds: float = 5.0
+    step_lease_seconds: float = 30.0
     sweep_interval_seconds: float = 5.0
     sweep_grace_seconds: float = 300.0
     lost_handlers_max: int = 8
@@ -208,6 +213,7 @@ def _pairs(text: str) -> dict[str, str]:
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "handler": parse_handlers,
     "table": _name,
+    "journal": _name,
     "stream": _name,
     "application": _name,
     "execution": _one_of("auto", "inline"),
@@ -218,6 +224,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "ttl_seconds": _number(int, 0, 10 * 365 * 86_400),
     "result_max_bytes": _number(int, 0, 16_384),
     "fresh_seconds": _number(float, 0, 60),
+    "step_lease_seconds": _number(float, 1, 900),
     "sweep_interval_seconds": _number(float, 0.1, 3600),
     "sweep_grace_seconds": _number(float, 0.1, 86_400),
     "lost_handlers_max": _number(int, 1, 1024),

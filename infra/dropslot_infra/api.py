@@ -16,8 +16,9 @@ from dropslot.api.loader import load
 from dropslot.api.settings import ApiSettings
 from dropslot_infra.review import acknowledge
 
-#: What the templates call: accept is one UpdateItem, the status one GetItem.
+#: What the templates call: accept is one UpdateItem, the status one GetItem, the steps one Query of the journal.
 TABLE_ACTIONS: Final = ("dynamodb:GetItem", "dynamodb:UpdateItem")
+JOURNAL_ACTIONS: Final = ("dynamodb:Query",)
 _STAGE: Final = "v1"
 
 
@@ -29,7 +30,8 @@ class Api(Construct):
         construct_id: unique in it.
         name: of the API.
         types: what it accepts.
-        table: the table of requests, the only one its role may touch.
+        table: the table of requests.
+        journal: the table of finished steps; its role may touch no other than these two.
         auth: how a caller proves who it is.
         open_types: types that anybody may send to.
         user_pool_arn: the Cognito user pool, for auth ``cognito``.
@@ -50,6 +52,7 @@ class Api(Construct):
         name: str,
         types: ApiSettings,
         table: dynamodb.ITable,
+        journal: dynamodb.ITable,
         auth: Auth,
         open_types: Sequence[str] = (),
         user_pool_arn: str = "",
@@ -66,16 +69,20 @@ class Api(Construct):
             self,
             "Role",
             assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"),
-            description="Lets the API store requests and read their state, in one table",
+            description="Lets the API store requests, and read their state and their steps",
             inline_policies={
                 "table": iam.PolicyDocument(
-                    statements=[iam.PolicyStatement(actions=list(TABLE_ACTIONS), resources=[table.table_arn])]
+                    statements=[
+                        iam.PolicyStatement(actions=list(TABLE_ACTIONS), resources=[table.table_arn]),
+                        iam.PolicyStatement(actions=list(JOURNAL_ACTIONS), resources=[journal.table_arn]),
+                    ]
                 )
             },
         )
         document = load(
             types,
             table=table.table_name,
+            journal=journal.table_name,
             region=Aws.REGION,
             role_arn=self.role.role_arn,
             partition=Aws.PARTITION,

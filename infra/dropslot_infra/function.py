@@ -28,6 +28,7 @@ class Function(Construct):
         handler: ``module.function`` at the asset's root.
         description: shown in the console.
         table: of requests.
+        journal: of finished steps; None for functions that run no handler.
         code: the asset.
         architecture: what the asset was built for.
         environment: variables of the handlers.
@@ -51,6 +52,7 @@ class Function(Construct):
         handler: str,
         description: str,
         table: dynamodb.ITable,
+        journal: dynamodb.ITable | None = None,
         code: lambda_.Code,
         architecture: lambda_.Architecture,
         environment: Mapping[str, str],
@@ -65,6 +67,8 @@ class Function(Construct):
         found = {variable: find_secret(self, variable, name) for variable, name in secrets.items()}
         arns = {f"{variable}_ARN": secret.secret_arn for variable, secret in found.items()}
         own = {"DROPSLOT_TABLE": table.table_name, **arns}
+        if journal is not None:
+            own["DROPSLOT_JOURNAL"] = journal.table_name
         # Lambda itself sets the region.
         variables = merge_variables(chosen=environment, own=own, taken={"AWS_REGION", *secrets})
         self.log_group: Final = logs.LogGroup(self, "Log", retention=log_retention, removal_policy=removal_policy)

@@ -45,6 +45,7 @@ class KclConsumer(Construct):
         scope: the parent.
         construct_id: unique in it.
         table: of requests.
+        journal: of finished steps.
         stream: with the table's change records.
         vpc: where tasks run.
         subnets: of that VPC.
@@ -72,6 +73,7 @@ class KclConsumer(Construct):
         construct_id: str,
         *,
         table: dynamodb.ITable,
+        journal: dynamodb.ITable,
         stream: kinesis.IStream,
         vpc: ec2.IVpc,
         subnets: ec2.SubnetSelection,
@@ -96,6 +98,7 @@ class KclConsumer(Construct):
             own={
                 "AWS_REGION": Stack.of(self).region,
                 "DROPSLOT_APPLICATION": application,
+                "DROPSLOT_JOURNAL": journal.table_name,
                 "DROPSLOT_STATE_DIR": STATE_FOLDER,
                 "DROPSLOT_STREAM": stream.stream_name,
                 "DROPSLOT_TABLE": table.table_name,
@@ -117,6 +120,7 @@ class KclConsumer(Construct):
         self.execution_role: Final[iam.IRole] = task.obtain_execution_role()
         for statement in (
             permissions.use_requests(table),
+            permissions.keep_journal(journal),
             permissions.find_unfinished(table),
             permissions.read_stream(stream),
             *permissions.keep_leases(self.tables),

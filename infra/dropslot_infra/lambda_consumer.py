@@ -29,6 +29,7 @@ class LambdaConsumer(Construct):
         scope: the parent.
         construct_id: unique in it.
         table: of requests.
+        journal: of finished steps.
         stream: with the table's change records.
         code: the asset, see `bundling`.
         architecture: what the asset was built for.
@@ -55,6 +56,7 @@ class LambdaConsumer(Construct):
         construct_id: str,
         *,
         table: dynamodb.ITable,
+        journal: dynamodb.ITable,
         stream: kinesis.IStream,
         code: lambda_.Code,
         architecture: lambda_.Architecture = lambda_.Architecture.ARM_64,
@@ -77,6 +79,7 @@ class LambdaConsumer(Construct):
             handler=mapping.STREAM_HANDLER,
             description="Consumer of Dropslot: runs requests as the stream brings them",
             table=table,
+            journal=journal,
             code=code,
             architecture=architecture,
             environment=environment if environment is not None else {},
@@ -102,6 +105,7 @@ class LambdaConsumer(Construct):
         )
         for statement in (
             permissions.use_requests(table),
+            permissions.keep_journal(journal),
             permissions.poll_stream(stream),
             *permissions.keep_failures(self.failures),
         ):

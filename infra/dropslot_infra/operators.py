@@ -47,6 +47,7 @@ class Operators(Construct):
         look = [
             permissions.look_at_requests(requests.table),
             permissions.find_unfinished(requests.table),
+            permissions.look_at_journal(requests.journal),
             permissions.read_stream(requests.stream),
             permissions.find_mappings(),
         ]

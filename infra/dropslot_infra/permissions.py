@@ -15,6 +15,8 @@ from dropslot_infra.kcl_tables import LEASE_INDEX, KclTables
 
 #: BatchGetItem reads states before a run; BatchExecuteStatement of UPDATE statements writes outcomes.
 USE_REQUESTS: Final = ("dynamodb:BatchGetItem", "dynamodb:PartiQLUpdate")
+#: Each claim and each checkpoint of a handler's steps is one UpdateItem; a Query finds the newest run of a request.
+KEEP_JOURNAL: Final = ("dynamodb:Query", "dynamodb:UpdateItem")
 #: The sweep reads the index, and redrives by BatchExecuteStatement.
 FIND_UNFINISHED: Final = ("dynamodb:Query",)
 REDRIVE: Final = ("dynamodb:PartiQLUpdate",)
@@ -79,6 +81,8 @@ LOOK_FOR_FAILURES: Final = ("s3:ListBucket",)
 
 #: Every command of an operator asks first whether the table is there. Scan is for counts and exports of done requests.
 LOOK_AT_REQUESTS: Final = ("dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:Scan")
+#: What a request's steps did, and which runs of it are to be deleted.
+LOOK_AT_JOURNAL: Final = ("dynamodb:Query",)
 LOOK_AT_LEASES: Final = ("dynamodb:Scan",)
 FIND_MAPPINGS: Final = ("lambda:ListEventSourceMappings",)
 LOOK_AT_METRICS: Final = ("cloudwatch:GetMetricStatistics",)
@@ -94,6 +98,11 @@ SWITCH_MAPPING: Final = ("lambda:UpdateEventSourceMapping",)
 def use_requests(table: dynamodb.ITable) -> iam.PolicyStatement:
     """Allow a consumer what it does with requests; the sweep is extra."""
     return _allow("UseRequests", USE_REQUESTS, table.table_arn)
+
+
+def keep_journal(journal: dynamodb.ITable) -> iam.PolicyStatement:
+    """Allow a consumer to keep what steps have done."""
+    return _allow("KeepJournal", KEEP_JOURNAL, journal.table_arn)
 
 
 def find_unfinished(table: dynamodb.ITable) -> iam.PolicyStatement:
@@ -185,6 +194,11 @@ def keep_failures(bucket: s3.IBucket) -> tuple[iam.PolicyStatement, ...]:
 def look_at_requests(table: dynamodb.ITable) -> iam.PolicyStatement:
     """Allow operators to read requests, one by one or all."""
     return _allow("LookAtRequests", LOOK_AT_REQUESTS, table.table_arn)
+
+
+def look_at_journal(journal: dynamodb.ITable) -> iam.PolicyStatement:
+    """Allow operators to read the steps of requests."""
+    return _allow("LookAtJournal", LOOK_AT_JOURNAL, journal.table_arn)
 
 
 def look_at_leases(tables: KclTables) -> iam.PolicyStatement:

@@ -69,12 +69,14 @@ class Requests(Construct):
             projection_type=dynamodb.ProjectionType.INCLUDE,
             non_key_attributes=list(names.UNFINISHED_PROJECTION),
         )
-        # Its items outlive the requests they belong to, so they can't be attributes of those.
+        # Its items outlive the requests they belong to, so they can't be attributes of those. A request's runs are
+        # one partition: the newest is one query away.
         self.journal = dynamodb.Table(
             self,
             "Journal",
             table_name=f"{name}-journal",
             partition_key=dynamodb.Attribute(name=names.ID, type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name=names.RUN, type=dynamodb.AttributeType.STRING),
             time_to_live_attribute=names.TTL,
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             point_in_time_recovery_specification=_RECOVERY,

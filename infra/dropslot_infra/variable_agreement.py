@@ -17,6 +17,7 @@ OWN_VARIABLES: Final[Mapping[str, str]] = {
     "DROPSLOT_HANDLER": "set handlers",
     "DROPSLOT_TTL_SECONDS": "set ttl_seconds",
     "DROPSLOT_TABLE": "set name",
+    "DROPSLOT_JOURNAL": "set name",
     "DROPSLOT_STREAM": "set name",
     "DROPSLOT_APPLICATION": "set name",
     "DROPSLOT_STATE_DIR": "leave it out: the image has its place for it",

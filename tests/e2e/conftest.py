@@ -26,6 +26,8 @@ HANDLERS: Final = {
     "tasks": "tests.e2e.handlers:task",
     "async-tasks": "tests.e2e.handlers:async_task",
     "meals": "tests.e2e.handlers:meal",
+    "sagas": "tests.e2e.handlers:saga",
+    "async-sagas": "tests.e2e.handlers:async_saga",
     "orders": "app.handler:handle",
 }
 #: Everything that takes minutes in production takes seconds here.

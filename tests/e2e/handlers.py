@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from dropslot import Reject, Request, RetryLater
+from dropslot import AsyncSteps, Reject, Request, RetryLater, Steps, step_key
 
 #: Variable with the path of the file that gets a line for each run.
 RUN_LOG: Final = "E2E_RUN_LOG"
@@ -86,6 +86,94 @@ def meal(request: Request) -> dict[str, int]:
             raise KeyError("voucher")
         return {"total": 0}
     return {"total": order["price"] - order["voucher"]}
+
+
+def saga(request: Request, steps: Steps) -> dict[str, list[int]]:
+    """Run the body's steps, one to five, which do what it says of each by name."""
+    _note(request)
+    says = request.json()
+    results = [steps.run(name, _step, request, name, says, undo=_undo) for name in saga_steps()]
+    if says.get("end") == "reject":
+        raise Reject("it can't be there in time")
+    return {"results": results}
+
+
+async def async_saga(request: Request, steps: AsyncSteps) -> dict[str, list[int]]:
+    """Do the same as `saga`, with coroutines."""
+    _note(request)
+    says = request.json()
+
+    async def step(name: str) -> int:
+        return _step(request, name, says)
+
+    async def undo(_: int, name: str) -> None:
+        _undo(0, request, name, says)
+
+    results = [await steps.run(name, step, name, undo=undo) for name in saga_steps()]
+    if says.get("end") == "reject":
+        raise Reject("it can't be there in time")
+    return {"results": results}
+
+
+def saga_steps() -> list[str]:
+    """Return the names of a saga's steps."""
+    return [f"step-{number}" for number in range(1, 6)]
+
+
+def step_log(run_log: Path) -> Path:
+    """Return the file that gets a line for each call of a step of a saga, and of its undo."""
+    return run_log.with_name("steps")
+
+
+def gate(run_log: Path) -> Path:
+    """Return the file whose presence lets go what a saga's steps are held by."""
+    return run_log.with_name("gate")
+
+
+def _step(request: Request, name: str, says: dict[str, Any]) -> int:
+    return _act("do", request, name, says.get("do", {}).get(name))
+
+
+def _undo(_: int, request: Request, name: str, says: dict[str, Any]) -> None:
+    _act("undo", request, name, says.get("undo", {}).get(name))
+
+
+def _act(what: str, request: Request, name: str, says: str | None) -> int:
+    """Note the call of a step, then do what the body says; return how often it was called."""
+    run_log = Path(os.environ[RUN_LOG])
+    about = {"what": what, "name": name}
+    _append(step_log(run_log), {"id": request.id, **about, "key": step_key()})
+    called = sum(1 for line in calls_of_steps(run_log, request.id) if line.items() >= about.items())
+    match says:
+        case "reject":
+            raise Reject(f"{name} is refused")
+        case "reject first" if called == 1:
+            raise Reject(f"{name} is refused")
+        case "closed":
+            raise RetryLater(f"{name} is closed")
+        case "closed for a while" if called == 1:
+            raise RetryLater(f"{name} is closed", after_seconds=5)
+        case "later" if called == 1:
+            raise RetryLater(f"{name} is closed", after_seconds=0)
+        case "die" if called == 1:
+            os._exit(1)
+        case "hold":
+            while not gate(run_log).exists():
+                time.sleep(0.02)
+    return called
+
+
+def calls_of_steps(run_log: Path, key: str) -> list[dict[str, Any]]:
+    """Return the calls of a request's steps and undos so far.
+
+    Args:
+        run_log: the log of runs.
+        key: of the request's item.
+    """
+    if not step_log(run_log).exists():
+        return []
+    lines = [json.loads(line) for line in step_log(run_log).read_text().splitlines()]
+    return [line for line in lines if line["id"] == key]
 
 
 class ShyError(Exception):
@@ -194,10 +282,14 @@ def _ring() -> list[Any]:
 
 
 def _note(request: Request) -> None:
+    line = {"id": request.id, "attempt": request.attempt, "at_ms": time.time_ns() // 1_000_000}
+    _append(Path(os.environ[RUN_LOG]), line)
+
+
+def _append(log: Path, line: dict[str, Any]) -> None:
     # One write to a file opened for appending: lines of several processes never mix.
-    line = json.dumps({"id": request.id, "attempt": request.attempt, "at_ms": time.time_ns() // 1_000_000})
-    file = os.open(os.environ[RUN_LOG], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(file, f"{line}\n".encode())
+        os.write(file, f"{json.dumps(line)}\n".encode())
     finally:
         os.close(file)

@@ -31,6 +31,7 @@ LOOKS: Final = (
     Words(("requests", "export", "--payload")),
     Words(("requests", "export", "--scan")),
     Words(("retry", "--all", "--dry-run")),
+    Words(("retry", "--undo", "--all", "--dry-run")),
     Words(("replay", "--dry-run", "--force")),
     Words(("lag", "--watch", "5"), frozenset({0, 1})),
 )

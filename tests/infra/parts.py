@@ -12,6 +12,7 @@ from dropslot_infra.network import ExistingNetwork, Network
 from tests.infra.synthesis import ACCOUNT, REGION, Template, resources_of
 
 TABLE_ARN: Final = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/shop-requests"
+JOURNAL_ARN: Final = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/shop-journal"
 STREAM_ARN: Final = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/shop-requests"
 #: That a call is about the item of a pause alone; one without keys doesn't pass either.
 ONLY_THE_PAUSE: Final = {
@@ -30,6 +31,11 @@ def table_in(stack: Stack) -> dynamodb.ITable:
     return dynamodb.Table.from_table_arn(stack, "Table", TABLE_ARN)
 
 
+def journal_in(stack: Stack) -> dynamodb.ITable:
+    """Refer to the table of finished steps."""
+    return dynamodb.Table.from_table_arn(stack, "Journal", JOURNAL_ARN)
+
+
 def stream_in(stack: Stack) -> kinesis.IStream:
     """Refer to the stream."""
     return kinesis.Stream.from_stream_arn(stack, "Stream", STREAM_ARN)
@@ -43,6 +49,7 @@ def consumer_in(
         stack,
         "Consumer",
         table=table_in(stack),
+        journal=journal_in(stack),
         stream=stream_in(stack),
         vpc=network.vpc,
         subnets=network.subnets,

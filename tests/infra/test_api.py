@@ -11,6 +11,7 @@ from aws_cdk import aws_logs as logs
 from dropslot.api.access import Auth
 from dropslot.api.settings import ApiSettings, TypeSettings
 from dropslot_infra.api import Api
+from tests.infra.parts import actions_of
 from tests.infra.synthesis import Template, only_resource_of, resolved, resources_of, template_of
 
 POOL = "arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_Ab"
@@ -26,12 +27,20 @@ def synthesised(auth: Auth = "iam", *, types: ApiSettings = TYPES, **properties:
         table_name="shop-requests",
         partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
     )
+    journal = dynamodb.Table(
+        stack,
+        "Journal",
+        table_name="shop-journal",
+        partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
+        sort_key=dynamodb.Attribute(name="run", type=dynamodb.AttributeType.STRING),
+    )
     Api(
         stack,
         "Api",
         name="shop",
         types=types,
         table=table,
+        journal=journal,
         auth=auth,
         requests_per_second=7,
         requests_burst=9,
@@ -59,7 +68,7 @@ def asked(document: dict[str, Any]) -> dict[str, Any]:
 
 
 OPERATIONS = {f"{method} /{name}" for name in ("orders", "webhooks") for method in ("put", "post")} | {
-    f"get /{name}/{{id}}" for name in ("orders", "webhooks")
+    f"get /{name}/{{id}}{rest}" for name in ("orders", "webhooks") for rest in ("", "/steps")
 }
 
 
@@ -111,15 +120,18 @@ def test_each_api_key_is_a_caller_of_the_plan() -> None:
     assert document_of(template)["x-amazon-apigateway-api-key-source"] == "HEADER"
 
 
-def test_the_role_is_for_this_table_and_two_calls(template: Template) -> None:
-    """Given the role that API Gateway calls DynamoDB with, then it may make the templates' calls on the table alone."""
+def test_the_role_is_for_two_tables_and_three_calls(template: Template) -> None:
+    """Given the role that API Gateway calls DynamoDB with, then it may make the templates' calls alone."""
     roles = resources_of(template, "AWS::IAM::Role")
     (role_id, role), *_ = ((key, role) for key, role in roles.items() if "Policies" in role)
     (policy,) = role["Policies"]
-    (statement,) = policy["PolicyDocument"]["Statement"]
-    assert statement["Effect"] == "Allow"
-    assert set(statement["Action"]) == {"dynamodb:GetItem", "dynamodb:UpdateItem"}
-    assert resolved(statement["Resource"], template).endswith(":shop-requests")
+    statements = policy["PolicyDocument"]["Statement"]
+    assert {statement["Effect"] for statement in statements} == {"Allow"}
+    may = {resolved(each["Resource"], template).rpartition(":")[2]: actions_of(each) for each in statements}
+    assert may == {
+        "shop-requests": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+        "shop-journal": {"dynamodb:Query"},
+    }
     assert not resources_of(template, "AWS::IAM::Policy")
     integrations = [
         operation["x-amazon-apigateway-integration"]
@@ -128,7 +140,7 @@ def test_the_role_is_for_this_table_and_two_calls(template: Template) -> None:
     ]
     assert {integration["credentials"].rpartition(":")[2] for integration in integrations} == {role_id}
     called = {integration["uri"].rpartition("/")[2] for integration in integrations}
-    assert {f"dynamodb:{action}" for action in called} == set(statement["Action"])
+    assert {f"dynamodb:{action}" for action in called} == set().union(*may.values())
 
 
 def test_the_stage_limits_and_logs_calls_without_what_they_carry(template: Template) -> None:

@@ -38,20 +38,22 @@ CALLERS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
 
 
 def key_of(template: Template, method: str, path: str, context: dict[str, Any]) -> str:
-    """Return the key of the item that a call with the client's key `k1` reads or writes."""
+    """Return the key of what a call with the client's key `k1` reads or writes."""
     document = resolved(only_resource_of(template, "AWS::ApiGateway::RestApi")["Body"], template)
     texts = document["paths"][path][method]["x-amazon-apigateway-integration"]["requestTemplates"]
     params = {"path": {"id": "k1"}, "querystring": {}, "header": {"Idempotency-Key": "k1"}}
     seen = request_context(requestId="c0ffee", requestTimeEpoch=1_700_000_000_000, **context)
     call = VelocityTemplate(texts["application/json"]).render(namespace(Input('{"dish": "soup"}', params), seen))
-    return str(json.loads(call)["Key"]["id"]["S"])
+    arguments = json.loads(call)
+    key = arguments["Key"]["id"] if "Key" in arguments else arguments["ExpressionAttributeValues"][":id"]
+    return str(key["S"])
 
 
 @pytest.mark.parametrize("auth", SETTINGS)
 def test_a_caller_reaches_its_own_requests_alone(auth: str) -> None:
     """Given two callers who use the same key, then each stores and reads its own; a new session finds the old one's."""
     template = template_of(make_stack(settings_of(**SETTINGS[auth])))
-    calls = (("put", "/orders"), ("post", "/orders"), ("get", "/orders/{id}"))
+    calls = (("put", "/orders"), ("post", "/orders"), ("get", "/orders/{id}"), ("get", "/orders/{id}/steps"))
     mine, again, theirs = ({key_of(template, *call, context) for call in calls} for context in CALLERS[auth])
     assert len(mine) == 1
     assert mine == again

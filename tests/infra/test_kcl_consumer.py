@@ -98,6 +98,7 @@ def test_variables_name_what_the_construct_was_given(template: Template) -> None
         "AWS_REGION": REGION,
         "DROPSLOT_APPLICATION": "shop",
         "DROPSLOT_CONCURRENCY": "8",
+        "DROPSLOT_JOURNAL": "shop-journal",
         "DROPSLOT_STATE_DIR": "/var/lib/dropslot",
         "DROPSLOT_STREAM": "shop-requests",
         "DROPSLOT_TABLE": "shop-requests",
@@ -127,7 +128,16 @@ def test_properties_of_kcl_are_added_to_the_deployment_s(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["AWS_REGION", "DROPSLOT_APPLICATION", "DROPSLOT_STATE_DIR", "DROPSLOT_STREAM", "DROPSLOT_TABLE", "TOKEN"]
+    "name",
+    [
+        "AWS_REGION",
+        "DROPSLOT_APPLICATION",
+        "DROPSLOT_JOURNAL",
+        "DROPSLOT_STATE_DIR",
+        "DROPSLOT_STREAM",
+        "DROPSLOT_TABLE",
+        "TOKEN",
+    ],
 )
 def test_a_variable_of_the_constructs_own_is_refused(name: str, tmp_path: Path) -> None:
     """Given a variable that follows from something else, setting it is an error that names it."""

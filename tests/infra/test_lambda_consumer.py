@@ -13,7 +13,7 @@ from dropslot.core.decision import Decision, decide
 from dropslot.core.mapping import FILTERS
 from dropslot_infra.lambda_consumer import LambdaConsumer
 from tests.infra.filters import passes
-from tests.infra.parts import STREAM_ARN, make_stack, stream_in, table_in
+from tests.infra.parts import STREAM_ARN, journal_in, make_stack, stream_in, table_in
 from tests.infra.synthesis import Template, only_resource_of, resolved, resources_of, template_of
 from tests.unit.core.images import TABLE, data, image, record
 
@@ -25,6 +25,7 @@ def synthesised(folder: Path, **arguments: Any) -> Template:
         stack,
         "Consumer",
         table=table_in(stack),
+        journal=journal_in(stack),
         stream=stream_in(stack),
         code=lambda_.Code.from_asset(str(folder)),
         **arguments,
@@ -113,7 +114,7 @@ def test_the_function_runs_on_arm_with_time_for_a_batch(template: Template) -> N
 def test_a_secret_is_given_by_its_arn_alone(template: Template) -> None:
     """Given a secret, the function's variables, which many may read, name it, and its role may read it."""
     variables = only_resource_of(template, "AWS::Lambda::Function")["Environment"]["Variables"]
-    assert variables["DROPSLOT_TABLE"] == "shop-requests"
+    assert (variables["DROPSLOT_TABLE"], variables["DROPSLOT_JOURNAL"]) == ("shop-requests", "shop-journal")
     assert variables["DROPSLOT_CONCURRENCY"] == "8"
     assert "TOKEN" not in variables
     assert resolved(variables["TOKEN_ARN"], template).endswith(":secret:shop/token")
@@ -126,7 +127,7 @@ def test_no_concurrency_is_taken_from_the_account_unasked(template: Template, tm
     assert only_resource_of(asked, "AWS::Lambda::Function")["ReservedConcurrentExecutions"] == 5
 
 
-@pytest.mark.parametrize("name", ["AWS_REGION", "DROPSLOT_TABLE", "TOKEN"])
+@pytest.mark.parametrize("name", ["AWS_REGION", "DROPSLOT_JOURNAL", "DROPSLOT_TABLE", "TOKEN"])
 def test_a_variable_of_the_constructs_own_is_refused(name: str, tmp_path: Path) -> None:
     """Given a variable that follows from something else, setting it is an error that names it."""
     with pytest.raises(ValueError, match=name):

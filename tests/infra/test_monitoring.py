@@ -24,7 +24,7 @@ from dropslot_infra.lambda_consumer import LambdaConsumer
 from dropslot_infra.log_metrics import COMMON, COUNTED, RESTARTS, LogMetric
 from dropslot_infra.monitoring import KclWatch, LambdaWatch, Monitoring
 from dropslot_infra.sweep import ScheduledSweep
-from tests.infra.parts import make_stack, stream_in, table_in
+from tests.infra.parts import journal_in, make_stack, stream_in, table_in
 from tests.infra.synthesis import PROJECT, Template, resolved, resources_of, template_of
 from tests.unit.engine.doubles import Bench, asynchronous
 
@@ -55,7 +55,7 @@ def synthesised(asset: Path | None = None, *, alarm_email: str | None = None) ->
     log_group: logs.ILogGroup = logs.LogGroup(stack, "ConsumerLog")
     if asset is not None:
         code = lambda_.Code.from_asset(str(asset))
-        consumer = LambdaConsumer(stack, "Consumer", table=table, stream=stream, code=code)
+        consumer = LambdaConsumer(stack, "Consumer", table=table, journal=journal_in(stack), stream=stream, code=code)
         sweep = ScheduledSweep(stack, "Sweep", table=table, code=code)
         log_group = consumer.log_group
         feedback = FeedbackWatch(socket=consumer.function, notify=sweep.function)

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +15,12 @@ from dropslot_infra.lambda_consumer import LambdaConsumer
 from dropslot_infra.network import Network
 from dropslot_infra.sweep import ScheduledSweep
 from tests.infra.parts import (
+    JOURNAL_ARN,
     ONLY_THE_PAUSE,
     STREAM_ARN,
     TABLE_ARN,
     actions_of,
+    journal_in,
     make_stack,
     statements_of,
     stream_in,
@@ -40,12 +43,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     folder = tmp_path_factory.mktemp("parts")
     (folder / "Dockerfile").write_text("FROM scratch\n")
     stack = make_stack()
-    table, stream = table_in(stack), stream_in(stack)
+    table, journal, stream = table_in(stack), journal_in(stack), stream_in(stack)
     network = Network(stack, "Network", mode="public")
     KclConsumer(
         stack,
         "Tasks",
         table=table,
+        journal=journal,
         stream=stream,
         vpc=network.vpc,
         subnets=network.subnets,
@@ -54,7 +58,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
         image_directory=folder,
     )
     code = lambda_.Code.from_asset(str(folder))
-    LambdaConsumer(stack, "Functions", table=table, stream=stream, code=code)
+    LambdaConsumer(stack, "Functions", table=table, journal=journal, stream=stream, code=code)
     ScheduledSweep(stack, "Sweep", table=table, code=code)
     Feedback(
         stack,
@@ -80,10 +84,11 @@ def rights_of(template: Template, role: str) -> dict[str, set[str]]:
 
 
 def test_a_task_may_do_this_and_nothing_else(template: Template) -> None:
-    """Given the container's role, these are all its rights: one table, one stream, KCL's tables, one namespace."""
+    """Given the container's role, these are all its rights: two tables, one stream, KCL's tables, one namespace."""
     assert rights_of(template, "TaskRole") == {
         TABLE_ARN: {"dynamodb:BatchGetItem", "dynamodb:PartiQLUpdate"},
         f"{TABLE_ARN}/index/unfinished": {"dynamodb:Query"},
+        JOURNAL_ARN: {"dynamodb:Query", "dynamodb:UpdateItem"},
         STREAM_ARN: {"kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"},
         _arn("shop"): {
             "dynamodb:DeleteItem",
@@ -122,6 +127,7 @@ def test_the_function_may_do_this_and_nothing_else(template: Template) -> None:
     """Given the consumer's function, these are all its rights: no sweep, and only its own log and bucket."""
     rights = rights_of(template, "FunctionsStreamRole")
     assert rights.pop(TABLE_ARN) == {"dynamodb:BatchGetItem", "dynamodb:PartiQLUpdate"}
+    assert rights.pop(JOURNAL_ARN) == {"dynamodb:Query", "dynamodb:UpdateItem"}
     assert rights.pop(STREAM_ARN) == {
         "kinesis:DescribeStream",
         "kinesis:DescribeStreamSummary",
@@ -196,28 +202,36 @@ def test_only_two_actions_are_for_any_resource(template: Template) -> None:
                 assert actions <= {"cloudwatch:PutMetricData", "ecr:GetAuthorizationToken"}
 
 
-@pytest.mark.parametrize(
-    ("module", "role"),
-    [
-        ("adapters/requests/dynamodb.py", "TaskRole"),
-        ("runtimes/kcl/lease_table.py", "TaskRole"),
-    ],
-)
-def test_every_call_in_the_code_is_allowed(module: str, role: str, template: Template) -> None:
-    """Given each AWS call that a module makes, the role that runs it has the action for it."""
-    calls = calls_in(PACKAGE / module) - ONLY_LOCAL
+def test_every_call_on_the_leases_is_allowed(template: Template) -> None:
+    """Given each AWS call that prepares leases, the role that runs it has the action for it."""
+    calls = calls_in(PACKAGE / "runtimes" / "kcl" / "lease_table.py") - ONLY_LOCAL
     assert calls
-    allowed = {action.partition(":")[2] for actions in rights_of(template, role).values() for action in actions}
+    allowed = {action.partition(":")[2] for actions in rights_of(template, "TaskRole").values() for action in actions}
     assert {OTHER_ACTIONS.get(call, call) for call in calls} <= allowed
 
 
-def test_every_call_that_the_functions_make_themselves_is_allowed(template: Template) -> None:
-    """Given the operations that the functions send without the SDK, one of the two roles has the action for each."""
-    source = (PACKAGE / "adapters" / "requests" / "operations.py").read_text()
-    calls = set(re.findall(r'self\._call\(\s*"(\w+)"', source))
+@pytest.mark.parametrize(
+    ("adapter", "table", "roles"),
+    [
+        ("requests", TABLE_ARN, ("TaskRole",)),
+        # The sweep is a function of its own.
+        ("requests", TABLE_ARN, ("FunctionsStreamRole", "SweepRole")),
+        ("journal", JOURNAL_ARN, ("TaskRole",)),
+        ("journal", JOURNAL_ARN, ("FunctionsStreamRole",)),
+    ],
+)
+def test_every_call_on_a_table_is_allowed(adapter: str, table: str, roles: Sequence[str], template: Template) -> None:
+    """Given the operations that an adapter names, those who use it have the action for each on its table."""
+    sources = [module.read_text() for module in (PACKAGE / "adapters" / adapter).glob("*.py")]
+    calls = {call for source in sources for call in re.findall(r'\bcall\(\s*"([A-Z]\w+)"', source)}
     assert calls
-    roles = ("FunctionsStreamRole", "SweepRole")
-    allowed = {action for role in roles for actions in rights_of(template, role).values() for action in actions}
+    allowed = {
+        action
+        for role in roles
+        for resource, actions in rights_of(template, role).items()
+        if resource.startswith(table)
+        for action in actions
+    }
     assert {f"dynamodb:{OTHER_ACTIONS.get(call, call)}" for call in calls} <= allowed
 
 

@@ -62,11 +62,12 @@ def test_the_index_is_what_the_sweep_queries(template: Template) -> None:
     assert types == {"id": "S", "queue": "S", "due_at": "N"}
 
 
-@pytest.mark.parametrize("table", ["shop-requests", "shop-journal"])
-def test_a_table_keeps_what_it_was_given(template: Template, table: str) -> None:
+@pytest.mark.parametrize(("table", "key"), [("shop-requests", ["id"]), ("shop-journal", ["id", "run"])])
+def test_a_table_keeps_what_it_was_given(template: Template, table: str, key: list[str]) -> None:
     """Given either table, then it is paid by call, forgets what expired, can be restored and not be deleted."""
     properties = table_named(template, table)
-    assert properties["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
+    assert [each["AttributeName"] for each in properties["KeySchema"]] == key
+    assert [each["KeyType"] for each in properties["KeySchema"]] == ["HASH", "RANGE"][: len(key)]
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
     assert properties["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}

@@ -14,6 +14,7 @@ from tests.simulation.operations import REUSED
 from tests.simulation.plan import BOTH, WORLDS
 from tests.simulation.play import Report, play
 from tests.simulation.runs import WEAKNESSES
+from tests.simulation.sagas import MET
 
 #: Seeds handed to a process at once: what they leave behind is collected before the next ones, which takes its time.
 CHUNK = 200
@@ -36,6 +37,7 @@ class Summary:
         outcomes: share of each consumer where both are.
         shares: of schedules that each class of fault struck.
         weaknesses: of schedules that met what only a documented weakness allows.
+        sagas: what was met of requests with steps, in all schedules.
         broken: reports of the seeds that broke a promise.
     """
 
@@ -49,6 +51,7 @@ class Summary:
     outcomes: dict[str, float]
     shares: dict[str, float]
     weaknesses: dict[str, float]
+    sagas: dict[str, int]
     broken: tuple[Report, ...]
 
     def lines(self) -> Iterator[str]:
@@ -62,6 +65,7 @@ class Summary:
         yield f"consumed by {_listed(self.worlds)}; of the outcomes with both, {_listed(self.outcomes)}"
         yield f"struck by {_listed(self.shares)}"
         yield f"weaknesses met: {_listed(self.weaknesses)}"
+        yield f"requests with steps: {', '.join(f'{name} {number}' for name, number in self.sagas.items())}"
         for report in self.broken[:3]:
             yield ""
             yield from report.lines
@@ -123,6 +127,7 @@ def _sum_up(batches: Iterable[list[Report]]) -> Summary:
         weaknesses=_shares(
             (*WEAKNESSES, REUSED), Counter(name for report in reports for name in report.weaknesses), len(reports)
         ),
+        sagas={name: sum(report.sagas.get(name, 0) for report in reports) for name in MET},
         broken=tuple(report for report in reports if report.violation),
     )
 

@@ -9,7 +9,7 @@ from dropslot.core import names
 from dropslot.core.policy import KILLED_ITS_WORKER
 from dropslot.core.transitions import AbsentOrAtMost, Equals, Insert, Write
 from dropslot.engine.ports import WriteResult
-from tests.simulation import items
+from tests.simulation import items, sagas
 from tests.simulation.feed import Record
 from tests.simulation.holder import Holder
 from tests.simulation.invocation import Invocation
@@ -64,7 +64,8 @@ class Checker:
             self._deleted(key, image)
         elif old is None:
             if self.actor == "client":
-                self.lives[key] = Life(key, new, self._world.loop.time())
+                stepped = new[names.TYPE] == {"S": sagas.TYPE}
+                self.lives[key] = Life(key, new, self._world.loop.time(), stepped=stepped)
             else:
                 assert self._write is not None
                 self.operations.restored(new, *self._write)
@@ -106,9 +107,9 @@ class Checker:
         elif write.transition == "clear":
             # Of a function that was frozen meanwhile, the next invocation sends it.
             life.counted.remove(holder if holder in life.counted else life.counted[-1])
-        elif write.sets.get(names.ERROR) == KILLED_ITS_WORKER:
+        elif write.sets.get(names.ERROR) == KILLED_ITS_WORKER and not life.stepped:  # that waits until it is undone
             self.runs.blamed(life, holder)
-        elif write.transition == names.WAITING and life.parked:
+        elif write.transition == names.WAITING and life.parked and not life.stepped:
             self.runs.parked(life, holder)
         if write.transition in {names.DONE, names.FAILED}:
             self.outcomes[holder.consumer] += 1
@@ -170,7 +171,9 @@ class Checker:
         life.changed_at = self._world.loop.time()
 
     def _left_pending(self, life: Life, attempt: int, status: str, cause: object) -> None:
-        self._demand(cause, "outcomes come from runs", life.key[0], f"{status} without a run of it that ended so")
+        self._demand(
+            cause or life.stepped, "outcomes come from runs", life.key[0], f"{status} without a run of it that ended so"
+        )
         if status != "waiting":
             before = life.left_pending.get(attempt)
             # A late success may follow a wait.
@@ -246,7 +249,8 @@ class Checker:
     def _demand_resolved(self, promise: str, records: Sequence[Record], place: str) -> None:
         for record in records:
             life = self.lives.get((record.id, record.accepted_at))
-            if record.asks and life is not None and not life.reused:
+            # What another worker has the steps of is passed, and left to that worker, or to the sweep.
+            if record.asks and life is not None and not life.reused and not life.stepped:
                 item = self._world.table.items.get(record.id)
                 self._demand(
                     items.resolved(item, record.accepted_at, record.attempt),
@@ -269,6 +273,11 @@ class Checker:
     def all_settled(self) -> bool:
         """Tell whether nothing has to be settled any more."""
         return not self._open
+
+    def is_open(self, key: Key) -> bool:
+        """Tell whether a request is gone, or was never settled."""
+        life = self.lives[key]
+        return life.settled_at is None or life.deleted_at is not None
 
     def unsettled(self) -> list[Key]:
         """Return what still has to be settled."""

@@ -44,10 +44,11 @@ class Clients:
         if old is None:
             status = names.stored_status(names.PENDING, world.random.choice(names.SPREAD_DIGITS))
             now_ms = world.loop.now_ms()
+            type_name = world.sagas.draw_type()
             values: dict[str, str | int] = {
                 names.ID: request_id,
                 names.REQUEST: body,
-                names.TYPE: "orders",
+                names.TYPE: type_name,
                 names.CONTENT_TYPE: "application/json",
                 names.ACCEPTED_AT: now_ms,
                 names.ATTEMPT: 0,

@@ -12,6 +12,7 @@ from dropslot.local.mapping.event import ShardRecord, event_of
 from dropslot.local.mapping.verdict import Answer
 from dropslot.runtimes.lambda_.environment import Environment
 from dropslot.settings import Settings
+from tests.simulation import sagas
 from tests.simulation.faults import LONGEST_PAUSE_SECONDS
 from tests.simulation.feed import Record
 from tests.simulation.handlers import SimulatedRunner
@@ -143,10 +144,11 @@ class SimulatedEnvironment:
         return Environment(
             settings=self._settings,
             requests=world.port(),
-            runners={ANY_TYPE: self._runner},
+            runners={ANY_TYPE: self._runner, sagas.TYPE: sagas.SagaRunner(world)},
             clock=VirtualClock(world.loop),
             leave=self._leave,
             backoff=Backoff(max_seconds=LONGEST_PAUSE_SECONDS, source=world.random),
+            make_stepping=world.sagas.stepping,
         )
 
     def _leave(self) -> None:

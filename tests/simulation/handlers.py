@@ -95,6 +95,7 @@ class SimulatedRunner:
         self._kill = kill
         self._runs: dict[asyncio.Task[Any] | None, Run] = {}
         self.lost = 0
+        self.stepped = None
         #: How many calls have really passed their limit and not returned.
         self.hanging = 0
 

@@ -57,6 +57,7 @@ class Life:
         settled_at: virtual seconds of the outcome.
         deleted_at: virtual seconds of the deletion.
         left_pending: the attempts that have had an outcome, or a wait.
+        stepped: its handler takes steps: `sagas` checks what that does.
     """
 
     key: Key
@@ -85,3 +86,4 @@ class Life:
     settled_at: float | None = None
     deleted_at: float | None = None
     left_pending: dict[int, str] = field(default_factory=dict)
+    stepped: bool = False

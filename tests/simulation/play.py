@@ -25,6 +25,7 @@ class Report:
         operated: redrives of failed, done and gone ones, by operators.
         outcomes: how many each consumer brought.
         weaknesses: what only a documented weakness allows, and was met.
+        sagas: what was met of requests with steps.
         violation: the broken promise; "" if all were kept.
         lines: the history to show: of the request concerned if a promise was broken, else only on demand.
     """
@@ -39,6 +40,7 @@ class Report:
     operated: int
     outcomes: Mapping[str, int]
     weaknesses: frozenset[str]
+    sagas: Mapping[str, int]
     violation: str
     lines: tuple[str, ...]
 
@@ -86,6 +88,7 @@ def play(seed: int, *, trace: bool = False, promises: frozenset[str] | None = No
         operated=sum(life.operated for life in lives),
         outcomes=dict(world.checker.outcomes),
         weaknesses=frozenset(world.checker.runs.weaknesses | world.checker.operations.weaknesses),
+        sagas=dict(world.sagas.met),
         violation=violation,
         lines=tuple(world.history.lines(None if trace else about)) if trace or violation else (),
     )

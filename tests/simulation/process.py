@@ -15,6 +15,7 @@ from dropslot.engine.shard import Shard
 from dropslot.runtimes.kcl.handover import Handover
 from dropslot.runtimes.kcl.heartbeat import Heartbeat
 from dropslot.runtimes.kcl.processor import Processor
+from tests.simulation import sagas
 from tests.simulation.blocking import BlockingCode
 from tests.simulation.engine import SimulatedEngine
 from tests.simulation.faults import LONGEST_PAUSE_SECONDS
@@ -154,13 +155,16 @@ class ShardProcess:
 
     def _build_engine(self, shard_id: str) -> SimulatedEngine:
         world, counters = self._world, MemoryCounters()
+        clock = VirtualClock(world.loop)
+        backoff = Backoff(max_seconds=LONGEST_PAUSE_SECONDS, source=world.random)
         self.image.name = f"{self._name} {shard_id}"
         shard = Shard(
             requests=world.port(),
-            runners={ANY_TYPE: SimulatedRunner(world, self.kill)},
-            clock=VirtualClock(world.loop),
+            runners={ANY_TYPE: SimulatedRunner(world, self.kill), sagas.TYPE: sagas.SagaRunner(world)},
+            clock=clock,
             counters=counters,
-            backoff=Backoff(max_seconds=LONGEST_PAUSE_SECONDS, source=world.random),
+            backoff=backoff,
+            stepping=world.sagas.stepping(clock=clock, counters=counters, backoff=backoff),
             options=ShardOptions(
                 table=TABLE,
                 concurrency=world.plan.concurrency,

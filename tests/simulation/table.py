@@ -181,6 +181,14 @@ class Port:
         rows = await self.unfinished(queue, due_before_ms=due_before_ms or self._loop.now_ms(), limit=limit)
         return len(rows)
 
+    async def call(self, work: Callable[[], Any]) -> Any:
+        """Make another call over this connection.
+
+        Args:
+            work: makes a coroutine of a twin, which waits for nothing.
+        """
+        return await self._call(lambda: _result_of(work()))
+
     async def _call(self, act: Callable[[], Any], *, silent: Callable[[], None] | None = None) -> Any:
         answer = self._loop.create_future()
         latency = self._faults.latency(self._loop.time())

@@ -5,7 +5,7 @@ from itertools import count, islice
 
 import pytest
 
-from tests.simulation import plan, planted_functions, planted_operators
+from tests.simulation import plan, planted_functions, planted_operators, planted_steps
 from tests.simulation.holder import KCL
 from tests.simulation.planted import BUGS, livelock, obeys_the_record
 from tests.simulation.play import play
@@ -15,7 +15,7 @@ SEEDS_MAX = 1_500
 #: The promise that only time can break.
 SETTLED = "accepted is settled"
 
-ALL_BUGS = {**BUGS, **planted_functions.BUGS, **planted_operators.BUGS}
+ALL_BUGS = {**BUGS, **planted_functions.BUGS, **planted_operators.BUGS, **planted_steps.BUGS}
 
 Tell = Callable[[object], None]
 
@@ -32,7 +32,9 @@ def _can_show(name: str, drawn: plan.Plan) -> bool:
     if name == planted_operators.forced_redrives_join.__name__:  # an outcome must be under way just then
         late = drawn.world == plan.BOTH or "latency" in drawn.faults
         return late and drawn.operators is not None and drawn.operators.forces_at_once
-    return name in BUGS or drawn.operators is not None
+    if name == planted_steps.failed_lets_go_first.__name__:  # another worker must be at it at the same attempt
+        return drawn.world == plan.BOTH
+    return name in BUGS or name in planted_steps.BUGS or drawn.operators is not None
 
 
 @pytest.mark.parametrize("name", ALL_BUGS)

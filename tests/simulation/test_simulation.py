@@ -15,6 +15,7 @@ from tests.simulation.operations import REUSED
 from tests.simulation.plan import BOTH
 from tests.simulation.play import Report, play
 from tests.simulation.runs import SOON_BLAMED, WEAKNESSES
+from tests.simulation.sagas import MET
 
 #: More are played with ``DROPSLOT_SIM_SEEDS=100000``.
 SEEDS = 10_000
@@ -43,6 +44,11 @@ def test_every_class_of_fault_is_met(reports: Sequence[Report]) -> None:
     """Given a few hundred seeds, then each class of fault strikes in some of them, and most meet several."""
     assert {name for report in reports for name in report.faults} == set(CLASSES)
     assert sum(len(report.faults) >= 3 for report in reports) > len(reports) / 2
+
+
+def test_steps_are_met_in_all_their_ways(reports: Sequence[Report]) -> None:
+    """Given a few hundred seeds, then steps run, are gone on with and undone, and some can't be undone."""
+    assert {name for report in reports for name in report.sagas} == set(MET)
 
 
 def test_both_consumers_bring_outcomes(reports: Sequence[Report], tell: Callable[[object], None]) -> None:

@@ -23,6 +23,7 @@ from tests.simulation.operators import Operators
 from tests.simulation.operators_plan import OUTCOME, SILENCE
 from tests.simulation.process import ShardProcess
 from tests.simulation.promises import Promises
+from tests.simulation.sagas import Sagas
 from tests.simulation.schedule import Schedule
 from tests.simulation.table import NOBODY, Index, Port
 from tests.simulation.worker import SWEEP_GRACE_MS, sweep_for_ever
@@ -63,6 +64,7 @@ class World:
         self.feed = Feed(self.loop, self.faults, self.random, self.plan.shards)
         self.index = Index(self.loop, self.faults)
         self.table = MemoryRequests(on_change=self._changed)
+        self.sagas = Sagas(self, random.Random(f"sagas of {seed}"))
         self.clients = Clients(self)
         self.fleet = Fleet(self, self.plan.workers)
         functions = self.plan.functions
@@ -115,6 +117,7 @@ class World:
                 raise ViolationError("checkpoints reach the end", "", f"not by {until:.0f} s, though all is settled")
             self._stop_if_broken()
             self.checker.finish()
+            self.sagas.finish(self.table.items.get, self.checker.is_open)
         finally:
             self.loop.close()
             for process in self.processes:

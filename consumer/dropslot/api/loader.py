@@ -21,18 +21,26 @@ _BODY_MAX_UNPADDED_BASE64_CHARS: Final = (names.BODY_MAX_BYTES * 4 + 2) // 3
 
 _ACCEPT_PATH: Final = "/{type}"
 _STATUS_PATH: Final = "/{type}/{id}"
+_STEPS_PATH: Final = "/{type}/{id}/steps"
 _PLACEHOLDER: Final = re.compile(r"%\{([a-z0-9_]+)\}")
 
 
 def load(
-    settings: ApiSettings, *, table: str, region: str, role_arn: str | None = None, partition: str = "aws"
+    settings: ApiSettings,
+    *,
+    table: str,
+    journal: str,
+    region: str,
+    role_arn: str | None = None,
+    partition: str = "aws",
 ) -> dict[str, Any]:
     """Render the document.
 
     Args:
         settings: the types, and what each accepts.
         table: name of the DynamoDB table of requests.
-        region: AWS region of the table.
+        journal: name of the DynamoDB table of finished steps.
+        region: AWS region of the tables.
         role_arn: role that API Gateway assumes to call DynamoDB; the local gateway needs none.
         partition: AWS partition of the region.
 
@@ -43,9 +51,10 @@ def load(
     document: dict[str, Any] = json.loads(json.dumps(yaml.safe_load(_text("openapi.yaml"))))
     accept_path = document["paths"].pop(_ACCEPT_PATH)
     status_path = document["paths"].pop(_STATUS_PATH)
+    steps_path = document["paths"].pop(_STEPS_PATH)
     integration_uri = f"arn:{partition}:apigateway:{region}:dynamodb:action/"
     for name, type_settings in settings.types.items():
-        values = _values(table, name, type_settings)
+        values = _values(table, journal, name, type_settings)
         accept = _Integration(
             uri=integration_uri + "UpdateItem",
             role_arn=role_arn,
@@ -60,6 +69,13 @@ def load(
             success=_text("found.vtl"),
             values=values,
         )
+        steps = _Integration(
+            uri=integration_uri + "Query",
+            role_arn=role_arn,
+            request=_text("steps.vtl"),
+            success=_text("journal.vtl"),
+            values=values,
+        )
         model = _add_model(document, name, type_settings)
         path = document["paths"][f"/{name}"] = copy.deepcopy(accept_path)
         for method, operation in path.items():
@@ -70,12 +86,15 @@ def load(
                 # It would ask for a model and find none.
                 del operation["x-amazon-apigateway-request-validator"]
             accept.complete(operation, text=type_settings.content_types, binary=type_settings.binary_types)
-        path = document["paths"][f"/{name}/{{id}}"] = copy.deepcopy(status_path)
-        path["get"]["operationId"] = f"get_{name}"
         # A GET has no body, but some clients send the content type of their last one.
-        status.complete(
-            path["get"], text=("application/json", *type_settings.content_types), binary=type_settings.binary_types
-        )
+        text = ("application/json", *type_settings.content_types)
+        for place, template, read, operation_id in (
+            (f"/{name}/{{id}}", status_path, status, f"get_{name}"),
+            (f"/{name}/{{id}}/steps", steps_path, steps, f"steps_{name}"),
+        ):
+            path = document["paths"][place] = copy.deepcopy(template)
+            path["get"]["operationId"] = operation_id
+            read.complete(path["get"], text=text, binary=type_settings.binary_types)
     binary = sorted({media for type_settings in settings.types.values() for media in type_settings.binary_types})
     if binary:
         document["x-amazon-apigateway-binary-media-types"] = binary
@@ -116,9 +135,10 @@ _BINARY: Final = {
 }
 
 
-def _values(table: str, name: str, settings: TypeSettings) -> dict[str, str]:
+def _values(table: str, journal: str, name: str, settings: TypeSettings) -> dict[str, str]:
     return {
         "table": json.dumps(table)[1:-1],
+        "journal": json.dumps(journal)[1:-1],
         "type": name,
         "caller": _text("caller.vtl"),
         "retry_after": _text("retry_after.vtl"),

@@ -66,6 +66,7 @@ class _NewImage(msgspec.Struct, gc=False):
     tries: _N | None = None
     starts: _N | None = None
     floor: _N | None = None
+    rerun: _N | None = None
     type: _S | None = None
     content_type: _S | None = None
     encoding: _S | None = None
@@ -150,6 +151,7 @@ def _change(record: _Record) -> Change:
             settled=bool(new.ttl or new.error),
             starts=_whole(new.starts) if new.starts is not None else 0,
             floor=_whole(new.floor) if new.floor is not None else 0,
+            rerun=_whole(new.rerun) if new.rerun is not None else 0,
         ),
         previous_attempt=_previous_attempt(record.dynamodb.OldImage),
         created_epoch_ms=epoch_ms(record.dynamodb.ApproximateCreationDateTime),

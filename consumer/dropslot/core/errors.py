@@ -21,6 +21,18 @@ class TransientError(DropslotError):
     """The other side did not do it, and may later: the same call can be made again."""
 
 
+class JournalFullError(DropslotError):
+    """A request's journal has no room for another result."""
+
+
+class StepsMisusedError(DropslotError):
+    """A handler uses its steps in a way that can't be resumed: the request fails, and nothing of it is undone."""
+
+
+class StepTimeoutError(DropslotError, TimeoutError):
+    """A step passed its time limit. Like every `TimeoutError` it may pass by itself."""
+
+
 class Reject(DropslotError):  # noqa: N818 - part of the handler contract: users write `raise Reject("why")`
     """Raised by a handler: this request can never succeed. It becomes failed with this reason, without a retry."""
 

@@ -40,6 +40,7 @@ class State(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         settled: an outcome (`ttl` or `error`) is there.
         starts: how often it was started under suspicion of killing its worker.
         floor: the attempt of the last forced redrive: a run of an earlier one counts for nothing. 0 without one.
+        rerun: the attempt of an operator's last retry: steps that were undone before it are done anew. 0 without one.
     """
 
     id: str
@@ -51,6 +52,7 @@ class State(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     settled: bool
     starts: int = 0
     floor: int = 0
+    rerun: int = 0
 
 
 class Unfinished(msgspec.Struct, frozen=True, gc=False, kw_only=True):

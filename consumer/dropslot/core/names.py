@@ -13,6 +13,7 @@ ACCEPTED_AT: Final = "accepted_at"
 ATTEMPT: Final = "attempt"
 TRIES: Final = "tries"
 FLOOR: Final = "floor"
+RERUN: Final = "rerun"
 STATUS: Final = "status"
 QUEUE: Final = "queue"
 DUE_AT: Final = "due_at"
@@ -21,6 +22,9 @@ ERROR: Final = "error"
 TTL: Final = "ttl"
 RESULT: Final = "result"
 STARTS: Final = "starts"
+
+# Sort key of an item of table `journal`, whose partition key is `id`: see `run_key`.
+RUN: Final = "run"
 
 # What all consumers of a table are told is in an item of that table. It has no body, so no transition can meet it, and
 # its change records are none of a request. No id that the API makes is without separators.
@@ -74,5 +78,10 @@ def item_id(caller: str, type_name: str, public_id: str) -> str:
 
 
 def journal_id(request_id: str, accepted_at: int, run: int) -> str:
-    """Return the key of an item of table `journal`: one for each run of a request, the first is 0."""
+    """Return what stands for one run of a request, the first is 0: what the keys of its steps begin with."""
     return ID_SEPARATOR.join((request_id, str(accepted_at), str(run)))
+
+
+def run_key(accepted_at: int, run: int) -> str:
+    """Return the sort key of an item of table `journal`: a later run of a request, or of a later one, sorts after."""
+    return f"{accepted_at}{ID_SEPARATOR}{run:04d}"

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping
+from functools import partial
 from logging import getLogger
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -27,6 +28,10 @@ from dropslot.engine.ports import Clock, Counters, Runner, WriteResult
 from dropslot.engine.run import Run
 from dropslot.engine.writer import Writer
 
+if TYPE_CHECKING:
+    # Only where a handler takes steps: others needn't load them.
+    from dropslot.engine.steps.stepping import SteppedRun, Stepping
+
 _log: Final = getLogger(__name__)
 
 #: Key of the runner for types without one of their own.
@@ -45,6 +50,7 @@ class Execution:
         clock: time.
         counters: where events are counted.
         options: policy and limits.
+        stepping: runs requests whose handlers take steps; None if none does.
     """
 
     def __init__(
@@ -55,12 +61,16 @@ class Execution:
         clock: Clock,
         counters: Counters,
         options: ShardOptions,
+        stepping: "Stepping | None" = None,
     ) -> None:
         self._runners = runners
         self._writer = writer
         self._clock = clock
         self._counters = counters
         self._options = options
+        self._stepping = stepping
+        if stepping is None and any(runner.stepped is not None for runner in runners.values()):
+            raise ValueError("a handler takes steps, and there is no journal for them")
         self._abandoned = False
 
     def abandon(self) -> None:
@@ -73,19 +83,34 @@ class Execution:
         Returns:
             How the handler ended, None if it wasn't called.
         """
-        if run.is_suspect and not await self._count_start(run):
+        runner = self._runners.get(run.accepted.type) or self._runners.get(ANY_TYPE)
+        run.steps = self._start_steps(run, runner)
+        if run.is_suspect and not await self._count_start(run, runner):
             return None
-        ending = await self._call(run)
-        await self._settle(run, self._judge(run.state, ending))
+        try:
+            ending = await self._call(run, runner)
+            outcome = await self._outcome(run, ending)
+        except BaseException:
+            if run.steps is not None:
+                run.steps.close()
+            raise
+        if outcome is None:
+            self._counters.add("superseded")
+        else:
+            await self._settle(run, outcome)
         return ending
 
-    async def settle_late(self, state: State, late: Awaitable[Ending]) -> None:
+    async def settle_late(self, run: Run, late: Awaitable[Ending]) -> None:
         """Take the success of a handler that passed its limit, unless the request was settled meanwhile."""
         # A shard that is closed gives up on it, but the runner still waits for it: it may hang for ever.
         ending = await asyncio.shield(late)
-        if isinstance(ending, Returned) and isinstance(outcome := self._judge(state, ending), Done):
+        if not isinstance(ending, Returned):
+            return
+        judge = partial(self._judge, run.state, ending)
+        outcome = judge() if run.steps is None else await run.steps.late_outcome(judge)
+        if isinstance(outcome, Done):
             self._counters.add("late")
-            await self._write(state, outcome)
+            await self._write(run.state, outcome)
 
     async def take_back_start(self, run: Run) -> None:
         """Uncount a start, once, also one in the making: the process ends in order, and not because of this request."""
@@ -96,13 +121,23 @@ class Execution:
         run.counting, run.counted = None, False
         await self._writer.write(clear(state, now_ms=self._clock.now_ms()))
 
-    async def _count_start(self, run: Run) -> bool:
+    def _start_steps(self, run: Run, runner: Runner | None) -> "SteppedRun | None":
+        stepped = runner.stepped if runner is not None else None
+        if self._stepping is None or stepped is None:
+            return None
+        policy, ttl_seconds = self._options.policy, self._options.ttl_seconds
+        return self._stepping.start(run.state, stepped, policy=policy, ttl_seconds=ttl_seconds, doomed=run.doomed)
+
+    async def _count_start(self, run: Run, runner: Runner | None) -> bool:
         """Count the start of a suspect; False if it must not run."""
         self._counters.add("suspects")
         if run.state.starts + 1 >= MAX_STARTS:
             _log.error("request_killed_its_worker", extra=_about(run.state))
-            await self._settle(run, Failed(KILLED_ITS_WORKER))
-            return False
+            if not await self._may_undo(run):
+                await self._settle(run, Failed(KILLED_ITS_WORKER))
+                return False
+            run.doomed = KILLED_ITS_WORKER
+            run.steps = self._start_steps(run, runner)
         while True:
             run.counting = state = run.state
             result = await self._writer.write(suspect(state, now_ms=self._clock.now_ms()))
@@ -118,9 +153,14 @@ class Execution:
                 return False
             # A redrive joined meanwhile: count for the attempt it has made.
 
-    async def _call(self, run: Run) -> Ending:
+    async def _may_undo(self, run: Run) -> bool:
+        """Tell whether a request that killed its worker is run once more: not to go on, but to undo what it did."""
+        if run.steps is None or run.state.starts + 1 >= 2 * MAX_STARTS:
+            return False
+        return await run.steps.has_finished_steps()
+
+    async def _call(self, run: Run, runner: Runner | None) -> Ending:
         policy = self._options.policy
-        runner = self._runners.get(run.accepted.type) or self._runners.get(ANY_TYPE)
         if runner is None:
             # A deployment may be under way, so it waits for its handler instead of failing.
             return Raised(RetryLater(f"no handler is configured for type {run.accepted.type!r}"))
@@ -131,24 +171,36 @@ class Execution:
             except Reject as reject:
                 return Raised(reject)
             self._counters.add("handler_runs")
-            ending = await runner.call(request)
+            ending = await (runner.call(request) if run.steps is None else run.steps.call(request))
             tries += 1
             pause = policy.pause_before_next_try(ending, tries)
-            if pause is None or self._abandoned:
+            if pause is None or self._abandoned or (run.steps is not None and run.steps.is_over(ending)):
                 return ending
             await self._clock.sleep(pause)
 
-    def _judge(self, state: State, ending: Ending) -> Outcome:
+    async def _outcome(self, run: Run, ending: Ending) -> Outcome | None:
+        """Return what a run comes to; None if another worker has the request."""
+        judge = partial(self._judge, run.state, ending)
         try:
-            outcome = self._options.policy.judge(state, ending)
-        except Exception as wrong:  # noqa: BLE001 - a user's classes of errors and values may do anything when looked at
-            outcome = Failed(f"how the handler ended can't be read: {type(wrong).__name__}")
-        if not isinstance(outcome, Done):
+            if run.steps is None:
+                outcome: Outcome | None = judge()
+            else:
+                request = Request.from_accepted(run.accepted, run.state.attempt)
+                outcome = await run.steps.outcome(request, ending, judge)
+        except Reject as reject:  # such a body reached no handler
+            outcome = Failed(str(reject))
+        if outcome is not None and not isinstance(outcome, Done):
             # The error's text may quote the payload: it goes to the item, its type to the log.
             kind = type(ending.error).__name__ if isinstance(ending, Raised) else type(ending).__name__
             event = "request_failed" if isinstance(outcome, Failed) else "request_waiting"
-            _log.warning(event, extra=_about(state) | {"reason": kind})
+            _log.warning(event, extra=_about(run.state) | {"reason": kind})
         return outcome
+
+    def _judge(self, state: State, ending: Ending) -> Outcome:
+        try:
+            return self._options.policy.judge(state, ending)
+        except Exception as wrong:  # noqa: BLE001 - a user's classes of errors and values may do anything when looked at
+            return Failed(f"how the handler ended can't be read: {type(wrong).__name__}")
 
     async def _settle(self, run: Run, outcome: Outcome) -> None:
         """Write an outcome; if the item has no room for it, write less."""

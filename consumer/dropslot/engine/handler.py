@@ -21,11 +21,13 @@ class Handler(msgspec.Struct, frozen=True):
         target: its name, ``module:function``.
         function: the callable itself.
         is_async: it returns an awaitable.
+        takes_steps: it is called with the request and its steps.
     """
 
     target: str
     function: Callable[..., Any]
     is_async: bool
+    takes_steps: bool = False
 
 
 def load_handlers(targets: Mapping[str, str]) -> dict[str, Handler]:
@@ -78,18 +80,46 @@ def load_handler(target: str) -> Handler:
     function = getattr(module, function_name, None)
     if not callable(function):
         raise ConfigurationError(f"handler {target}: {module_name} has no function {function_name!r}")
-    try:
-        inspect.signature(function).bind(object())
-    except TypeError:
-        raise ConfigurationError(
-            f"handler {target}: must be callable with one argument, the request: def {function_name}(request)"
-        ) from None
-    except ValueError:
-        pass  # a builtin without a signature: it will show
+    takes_steps = _takes_steps(target, function)
     if inspect.get_annotations(function).get("return") in (str, "str"):
         _log.warning(
             "handler_returns_str",
             extra={"handler": target, "advice": 'a returned string is an error: raise Reject("why") instead'},
         )
     is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
-    return Handler(target, function, is_async)
+    return Handler(target, function, is_async, takes_steps)
+
+
+def _takes_steps(target: str, function: Callable[..., Any]) -> bool:
+    """Tell whether a handler is to be called with steps: it needs a second argument, or has one of that name.
+
+    Raises:
+        ConfigurationError: it can be called neither with nor without.
+    """
+    try:
+        signature = inspect.signature(function)
+    except ValueError:
+        return False  # a builtin without a signature: it will show
+    positional = [one for one in signature.parameters.values() if one.kind in _POSITIONAL]
+    if len(positional) > 1 and positional[1].name == "steps" and _binds(signature, 2):
+        return True
+    if _binds(signature, 1):
+        return False
+    if _binds(signature, 2):
+        return True
+    name = function.__name__ if hasattr(function, "__name__") else "handle"
+    raise ConfigurationError(
+        f"handler {target}: must be callable with the request, or with the request and its steps: "
+        f"def {name}(request) or def {name}(request, steps)"
+    )
+
+
+def _binds(signature: inspect.Signature, arguments: int) -> bool:
+    try:
+        signature.bind(*[object()] * arguments)
+    except TypeError:
+        return False
+    return True
+
+
+_POSITIONAL: Final = frozenset((inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD))

@@ -2,12 +2,15 @@
 
 from collections.abc import Awaitable, Mapping, Sequence
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dropslot.core.item import State, Unfinished
 from dropslot.core.policy import Ending
 from dropslot.core.request import Request
 from dropslot.core.transitions import Insert, Write
+
+if TYPE_CHECKING:
+    from dropslot.engine.steps.visit import Undo, Visit
 
 
 class WriteResult(Enum):
@@ -132,11 +135,28 @@ class UnfinishedCount(Protocol):
         ...
 
 
+class SteppedRunner(Protocol):
+    """Calls a handler that takes steps, and their undos."""
+
+    async def call_with(self, request: Request, visit: "Visit") -> Ending:
+        """Call the handler once, with its steps; see `Runner.call`."""
+        ...
+
+    async def undo(self, request: Request, visit: "Visit", undos: "list[Undo]") -> Ending:
+        """Have finished steps undone, where and as the handler is called."""
+        ...
+
+
 class Runner(Protocol):
     """Calls a handler."""
 
     async def call(self, request: Request) -> Ending:
         """Call the handler once and wait until it ends or its time is up; never raises for what a handler does."""
+        ...
+
+    @property
+    def stepped(self) -> SteppedRunner | None:
+        """How the handler is called if it takes steps; None if it doesn't."""
         ...
 
     @property

@@ -1,9 +1,14 @@
 """One request under way in a shard."""
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from dropslot.core.item import Accepted, State
 from dropslot.core.watermark import Entry
+
+if TYPE_CHECKING:
+    from dropslot.engine.steps.stepping import SteppedRun
 
 
 class Run(msgspec.Struct, eq=False):
@@ -17,6 +22,8 @@ class Run(msgspec.Struct, eq=False):
         counting: the state whose start is being counted, until that is answered or taken back.
         counted: its start was counted.
         joinable: its outcome would count for a later attempt as well.
+        doomed: why it fails whatever its handler does; "" if it needn't.
+        steps: its steps, if its handler takes any.
     """
 
     accepted: Accepted
@@ -26,6 +33,8 @@ class Run(msgspec.Struct, eq=False):
     counting: State | None = None
     counted: bool = False
     joinable: bool = True
+    doomed: str = ""
+    steps: "SteppedRun | None" = None
 
     def join(self, state: State, entry: Entry) -> None:
         """Let a redrive's record share this run; starts counted since the redrive stay counted."""

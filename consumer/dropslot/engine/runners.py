@@ -5,13 +5,14 @@ import queue
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from dropslot.core.policy import Ending, Raised, Returned, TimedOut
 from dropslot.core.request import Request
 from dropslot.engine.context import current_request
 from dropslot.engine.handler import Handler
-from dropslot.engine.ports import Runner
+from dropslot.engine.ports import Runner, SteppedRunner
 
 #: How long a cancelled async handler may take to let go before it counts as lost.
 CANCEL_SECONDS: Final = 1.0
@@ -25,6 +26,11 @@ def make_runner(handler: Handler, *, execution: str, limit_seconds: float) -> Ru
         execution: ``inline``, or ``auto`` for threads or a loop by the kind of function.
         limit_seconds: how long one call may take; an inline call has no limit, since nothing could end it.
     """
+    if handler.takes_steps:
+        # Only here: plain handlers needn't load it. Never inline: steps wait for the engine's loop.
+        from dropslot.engine.steps.runners import make_stepped_runner  # noqa: PLC0415
+
+        return make_stepped_runner(handler, limit_seconds=limit_seconds)
     if handler.is_async:
         return LoopRunner(handler.function, limit_seconds=limit_seconds)
     if execution == "inline":
@@ -35,13 +41,15 @@ def make_runner(handler: Handler, *, execution: str, limit_seconds: float) -> Ru
 class InlineRunner:
     """Calls the handler right here: no hand-over to pay for, and everything else waits meanwhile."""
 
+    lost = 0
+    stepped = None
+
     def __init__(self, function: Callable[[Request], Any]) -> None:
         self._function = function
-        self.lost = 0
 
     async def call(self, request: Request) -> Ending:
         """Call the handler."""
-        return _call(self._function, request)
+        return _call(partial(self._function, request), request)
 
     def close(self) -> None:
         """Nothing runs between calls."""
@@ -54,18 +62,31 @@ class ThreadRunner:
     its handler returns after all, the thread ends. So does one whose call was cancelled, which isn't counted.
     """
 
-    def __init__(self, function: Callable[[Request], Any], *, limit_seconds: float) -> None:
+    def __init__(self, function: Callable[..., Any], *, limit_seconds: float) -> None:
         self._function = function
         self._limit_seconds = limit_seconds
         self._calls: queue.SimpleQueue[_ThreadCall | None] = queue.SimpleQueue()
         self._threads = 0
         self._busy = 0
-        self.lost = 0
+        self._lost = 0
+
+    @property
+    def lost(self) -> int:
+        """See `Runner.lost`."""
+        return self._lost
+
+    @property
+    def stepped(self) -> SteppedRunner | None:
+        """See `Runner.stepped`."""
+        return None
 
     async def call(self, request: Request) -> Ending:
         """Hand the request to a thread and wait for it, or for the limit."""
+        return await self._run(partial(self._function, request), request)
+
+    async def _run(self, work: Callable[[], Any], request: Request) -> Ending:
         loop = asyncio.get_running_loop()
-        call = _ThreadCall(request, loop)
+        call = _ThreadCall(work, request, loop)
         self._busy += 1
         if self._busy > self._threads:
             self._threads += 1
@@ -80,7 +101,7 @@ class ThreadRunner:
             self._threads -= given_up
         if not given_up:
             return await call.ending
-        self.lost += 1
+        self._lost += 1
         call.ending.add_done_callback(self._found)
         return TimedOut(self._limit_seconds, call.ending)
 
@@ -90,20 +111,21 @@ class ThreadRunner:
             self._calls.put(None)
 
     def _found(self, _: "asyncio.Future[Ending]") -> None:
-        self.lost -= 1
+        self._lost -= 1
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
-            if not call.finish(_call(self._function, call.request)):
+            if not call.finish(_call(call.work, call.request)):
                 return
 
 
 class _ThreadCall:
     """One call, and who got there first: the handler's return or the limit."""
 
-    __slots__ = ("_given_up", "_lock", "_loop", "_returned", "ending", "request")
+    __slots__ = ("_given_up", "_lock", "_loop", "_returned", "ending", "request", "work")
 
-    def __init__(self, request: Request, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, work: Callable[[], Any], request: Request, loop: asyncio.AbstractEventLoop) -> None:
+        self.work = work
         self.request = request
         self.ending: asyncio.Future[Ending] = loop.create_future()
         self._loop = loop
@@ -130,20 +152,33 @@ class _ThreadCall:
 class LoopRunner:
     """Calls an async handler as a task of a loop in its own thread, so that one that blocks holds up only its kind."""
 
-    def __init__(self, function: Callable[[Request], Any], *, limit_seconds: float) -> None:
+    def __init__(self, function: Callable[..., Any], *, limit_seconds: float) -> None:
         self._function = function
         self._limit_seconds = limit_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.lost = 0
+        self._lost = 0
+
+    @property
+    def lost(self) -> int:
+        """See `Runner.lost`."""
+        return self._lost
+
+    @property
+    def stepped(self) -> SteppedRunner | None:
+        """See `Runner.stepped`."""
+        return None
 
     async def call(self, request: Request) -> Ending:
         """Run the handler as a task; cancel it at the limit."""
+        return await self._run(partial(self._function, request), request)
+
+    async def _run(self, work: Callable[[], Any], request: Request) -> Ending:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             threading.Thread(
                 target=_run_to_end, args=(self._loop,), name="dropslot-async-handlers", daemon=True
             ).start()
-        call = _LoopCall(self._function, request, asyncio.get_running_loop())
+        call = _LoopCall(work, request, asyncio.get_running_loop())
         self._loop.call_soon_threadsafe(call.start, self._loop)
         await asyncio.wait((call.ending,), timeout=self._limit_seconds)
         if call.ending.done():
@@ -160,23 +195,21 @@ class LoopRunner:
 
     def _count_if_lost(self, ending: "asyncio.Future[Ending]") -> None:
         if not ending.done():
-            self.lost += 1
+            self._lost += 1
             ending.add_done_callback(self._found)
 
     def _found(self, _: "asyncio.Future[Ending]") -> None:
-        self.lost -= 1
+        self._lost -= 1
 
 
 class _LoopCall:
     """One call of an async handler: runs on the handlers' loop, its ending belongs to the engine's."""
 
-    __slots__ = ("_engine_loop", "_function", "_request", "_task", "ending")
+    __slots__ = ("_engine_loop", "_request", "_task", "_work", "ending")
 
-    def __init__(
-        self, function: Callable[[Request], Any], request: Request, engine_loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def __init__(self, work: Callable[[], Any], request: Request, engine_loop: asyncio.AbstractEventLoop) -> None:
         self.ending: asyncio.Future[Ending] = engine_loop.create_future()
-        self._function = function
+        self._work = work
         self._request = request
         self._engine_loop = engine_loop
         self._task: asyncio.Task[None] | None = None
@@ -193,7 +226,7 @@ class _LoopCall:
     async def _run(self) -> None:
         current_request.set((self._request.id, self._request.attempt))
         try:
-            ending: Ending = Returned(await self._function(self._request))
+            ending: Ending = Returned(await self._work())
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its outcome, sys.exit() too
             ending = Raised(error)
         with suppress(RuntimeError):  # the engine's loop is closed: nobody waits any more
@@ -213,10 +246,10 @@ def _set(future: "asyncio.Future[Ending]", ending: Ending) -> None:
         future.set_result(ending)
 
 
-def _call(function: Callable[[Request], Any], request: Request) -> Ending:
+def _call(work: Callable[[], Any], request: Request) -> Ending:
     token = current_request.set((request.id, request.attempt))
     try:
-        return Returned(function(request))
+        return Returned(work())
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its outcome, sys.exit() too
         return Raised(error)
     finally:

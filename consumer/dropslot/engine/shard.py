@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,6 +21,9 @@ from dropslot.engine.skipped import SkippedRecords
 from dropslot.engine.stream_record import StreamRecord
 from dropslot.engine.window import Window
 from dropslot.engine.writer import Writer
+
+if TYPE_CHECKING:
+    from dropslot.engine.steps.stepping import Stepping
 
 
 class _Candidate(msgspec.Struct, frozen=True):
@@ -47,6 +51,7 @@ class Shard:
         backoff: pauses while the table can't be reached.
         options: the rest.
         up_since_ms: epoch milliseconds; a record that arrived earlier may have been delivered before. None: now.
+        stepping: runs requests whose handlers take steps; None if none does.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class Shard:
         backoff: Backoff,
         options: ShardOptions,
         up_since_ms: float | None = None,
+        stepping: "Stepping | None" = None,
     ) -> None:
         self._requests = requests
         self._runners = runners
@@ -74,6 +80,7 @@ class Shard:
             clock=clock,
             counters=counters,
             options=options,
+            stepping=stepping,
         )
         self._window = Window(
             options.concurrency, execution=self._execution, watermark=self._watermark, counters=counters

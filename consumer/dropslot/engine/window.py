@@ -118,7 +118,7 @@ class Window:
         if not self._under_way:
             self._idle.set()
         if isinstance(ending, TimedOut) and ending.late is not None:
-            await self._execution.settle_late(run.state, ending.late)
+            await self._execution.settle_late(run, ending.late)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)

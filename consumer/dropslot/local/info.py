@@ -18,6 +18,7 @@ class StackInfo:
         dynamodb_endpoint: URL of DynamoDB Local.
         kinesis_endpoint: URL of kinesis-local.
         table: name of the table of requests.
+        journal_table: name of the table of finished steps.
         connections_table: name of the table of connections; None without feedback.
         stream: name of the stream.
         application: name of the KCL application.
@@ -34,6 +35,7 @@ class StackInfo:
     dynamodb_endpoint: str
     kinesis_endpoint: str
     table: str
+    journal_table: str
     connections_table: str | None
     stream: str
     application: str

@@ -77,3 +77,8 @@ class StackOptions:
     application: str = "dropslot"
     region: str = REGION
     start_timeout_seconds: float = 90.0
+
+    @property
+    def journal(self) -> str:
+        """Name of the table of finished steps; the operator's commands, which know only the table's, expect it."""
+        return f"{self.table}-journal"

@@ -168,6 +168,7 @@ class StackPlan:
             *("--region", self.options.region),
             *("--state", str(self.relay_state)),
             *("--expire-every-seconds", str(self.options.expire_every_seconds)),
+            *("--journal", self.options.journal),
             *(("--connections", self.options.connections) if self.options.feedback else ()),
             *self.options.faults.arguments(),
         )
@@ -178,6 +179,7 @@ class StackPlan:
             *("--port", str(self.ports["gateway"])),
             *(("--config", str(config)) if config is not None else ()),
             *("--table", self.options.table),
+            *("--journal", self.options.journal),
             *("--dynamodb-endpoint", endpoint(self.ports["dynamodb"])),
             *("--region", self.options.region),
             *self._auth_arguments(),
@@ -201,6 +203,7 @@ class StackPlan:
             **self.options.consumer_env,
             "DROPSLOT_REGION": self.options.region,
             "DROPSLOT_TABLE": self.options.table,
+            "DROPSLOT_JOURNAL": self.options.journal,
             "DROPSLOT_STREAM": self.options.stream,
             "DROPSLOT_APPLICATION": self.options.application,
             "DROPSLOT_STATE_DIR": str(self.consumer_state_dir),

@@ -24,7 +24,7 @@ from dropslot.local.process import Process, end_strays, log_tail
 from dropslot.local.relay import state as relay_states
 from dropslot.local.servers import dynamodb_answers, endpoint, kinesis_answers
 from dropslot.local.socket.options import websocket_url
-from dropslot.local.tables import ensure_connections, ensure_stream, ensure_table
+from dropslot.local.tables import ensure_connections, ensure_journal, ensure_stream, ensure_table
 
 DYNAMODB: Final = "dynamodb"
 KINESIS: Final = "kinesis"
@@ -88,6 +88,7 @@ class Stack:
             dynamodb_endpoint=endpoint(self._ports[DYNAMODB]),
             kinesis_endpoint=endpoint(self._ports[KINESIS]),
             table=self._options.table,
+            journal_table=self._options.journal,
             connections_table=self._options.connections if self._options.feedback else None,
             stream=self._options.stream,
             application=self._options.application,
@@ -120,6 +121,7 @@ class Stack:
                 kinesis_data.forget_leases(dynamodb, self._options.application)
                 self._plan.forget_positions()
             ensure_table(dynamodb, self._options.table)
+            ensure_journal(dynamodb, self._options.journal)
             if self._options.feedback:
                 ensure_connections(dynamodb, self._options.connections)
         self._await(KINESIS)

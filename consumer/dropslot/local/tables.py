@@ -61,25 +61,20 @@ def ensure_table(client: "DynamoDBClient", table: str) -> str:
     return description["LatestStreamArn"]
 
 
+def ensure_journal(client: "DynamoDBClient", table: str) -> None:
+    """Create the table of finished steps unless it is there, and wait until it can be used.
+
+    Arguments and errors as of `ensure_table`.
+    """
+    _ensure(client, table, sort_key=names.RUN)
+
+
 def ensure_connections(client: "DynamoDBClient", table: str) -> None:
     """Create the table of connections and what they watch unless it is there, and wait until it can be used.
 
     Arguments and errors as of `ensure_table`.
     """
-    with contextlib.suppress(client.exceptions.ResourceInUseException):
-        client.create_table(
-            TableName=table,
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[
-                {"AttributeName": names.ID, "KeyType": "HASH"},
-                {"AttributeName": CONNECTION, "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[
-                {"AttributeName": names.ID, "AttributeType": "S"},
-                {"AttributeName": CONNECTION, "AttributeType": "S"},
-            ],
-        )
-    _active(client, table)
+    _ensure(client, table, sort_key=CONNECTION)
 
 
 def ensure_stream(client: "KinesisClient", stream: str, shards: int) -> tuple[str, ...]:
@@ -102,6 +97,23 @@ def ensure_stream(client: "KinesisClient", stream: str, shards: int) -> tuple[st
             return open_shards(client, stream)
         time.sleep(_POLL_SECONDS)
     raise LocalStackError(f"stream {stream} wasn't usable within {_TIMEOUT_SECONDS:g} s")
+
+
+def _ensure(client: "DynamoDBClient", table: str, *, sort_key: str) -> None:
+    with contextlib.suppress(client.exceptions.ResourceInUseException):
+        client.create_table(
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[
+                {"AttributeName": names.ID, "KeyType": "HASH"},
+                {"AttributeName": sort_key, "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[
+                {"AttributeName": names.ID, "AttributeType": "S"},
+                {"AttributeName": sort_key, "AttributeType": "S"},
+            ],
+        )
+    _active(client, table)
 
 
 def _active(client: "DynamoDBClient", table: str) -> "TableDescriptionTypeDef":

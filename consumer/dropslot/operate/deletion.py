@@ -1,6 +1,6 @@
 """Deletes requests for people who ask to be forgotten."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -69,21 +69,30 @@ def delete_requests(target: Target, screen: Screen, rows: Sequence[Row], *, aske
 
 
 def _delete_journal(client: "DynamoDBClient", journal: str, row: Row) -> None:
-    """Delete the journal of every run that there can have been: no more than attempts."""
-    keys = [names.journal_id(row.state.id, row.state.accepted_at, run) for run in range(row.state.attempt + 1)]
-    for start in range(0, len(keys), _BATCH):
-        if not _delete_items(client, journal, keys[start : start + _BATCH]):
-            return
-
-
-def _delete_items(client: "DynamoDBClient", table: str, keys: Sequence[str]) -> bool:
-    """Delete items; False if there is no such table."""
-    wanted: Any = {table: [{"DeleteRequest": {"Key": {names.ID: attribute(key)}}} for key in keys]}
+    """Delete the journal of every run, also those of requests that had the same id before; a later one's stays."""
+    asked: Any = {
+        "TableName": journal,
+        "ConsistentRead": True,
+        "KeyConditionExpression": "#id = :id AND #run < :later",
+        "ProjectionExpression": "#id, #run",
+        "ExpressionAttributeNames": {"#id": names.ID, "#run": names.RUN},
+        "ExpressionAttributeValues": {
+            ":id": attribute(row.state.id),
+            ":later": attribute(names.run_key(row.state.accepted_at + 1, 0)),
+        },
+    }
     try:
-        while wanted:
-            wanted = client.batch_write_item(RequestItems=wanted).get("UnprocessedItems")
+        for page in client.get_paginator("query").paginate(**asked):
+            keys = page["Items"]
+            for start in range(0, len(keys), _BATCH):
+                _delete_items(client, journal, keys[start : start + _BATCH])
     except client.exceptions.ResourceNotFoundException:
-        return False
+        return
     except (ClientError, BotoCoreError) as error:
-        raise explain(error, service="DynamoDB", where=f"table {table}") from error
-    return True
+        raise explain(error, service="DynamoDB", where=f"table {journal}") from error
+
+
+def _delete_items(client: "DynamoDBClient", table: str, keys: Sequence[Mapping[str, Any]]) -> None:
+    wanted: Any = {table: [{"DeleteRequest": {"Key": key}} for key in keys]}
+    while wanted:
+        wanted = client.batch_write_item(RequestItems=wanted).get("UnprocessedItems")

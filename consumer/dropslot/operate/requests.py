@@ -2,10 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import chain, islice
 from typing import Final
 
 from dropslot.core import names
+from dropslot.operate import runs
+from dropslot.operate.journals import JournalTable
 from dropslot.operate.row import Row
 from dropslot.operate.screen import Screen
 from dropslot.operate.selection import Selection
@@ -56,15 +59,18 @@ def show_request(target: Target, screen: Screen, *, key: str, body: bool) -> boo
         target: the pipeline.
         screen: where to.
         key: of the item.
-        body: also what its sender wrote and its handler returned.
+        body: also what its sender wrote, and its handler and its steps returned.
     """
     item = open_table(target).items([key]).get(key)
     row = Row.from_item(item) if item is not None else None
     if item is None or row is None:
         screen.say(f"there is no request {key}: it was deleted, expired, or has another --type or --caller")
         return False
+    with closing(JournalTable(target)) as journals:
+        entries = journals.runs(row.state)
     if screen.as_json:
-        screen.json(as_json(row) | (payload(item) if body else {}))
+        told = {"runs": [runs.as_json(entry, results=body) for entry in entries]}
+        screen.json(as_json(row) | (payload(item) if body else {}) | told)
         return True
     screen.pairs(as_pairs(row, item))
     if body:
@@ -74,7 +80,8 @@ def show_request(target: Target, screen: Screen, *, key: str, body: bool) -> boo
         for title, text in (("body", sent["body"]), ("result", sent["result"])):
             if text is not None:
                 screen.text(f"\n--- {title} ---\n{text}")
-    else:
+    runs.show(screen, row, entries, results=body)
+    if not body:
         screen.say("--body shows what was sent and returned")
     return True
 

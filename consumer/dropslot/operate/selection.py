@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from dropslot.core.errors import ConfigurationError
+from dropslot.core.leftovers import tells_of_leftovers
 from dropslot.operate.row import Row
 
 _ANYTHING: Final = "*"
@@ -53,6 +54,7 @@ class Selection:
         error: what its error, or the last error of one that hasn't failed, must match.
         accepted_from_ms: epoch milliseconds; accepted then or later.
         accepted_until_ms: the same; accepted then or before.
+        not_undone: whether only those are meant whose error tells of steps that aren't undone.
     """
 
     type: str | None = None
@@ -60,6 +62,7 @@ class Selection:
     error: ErrorPattern | None = None
     accepted_from_ms: int | None = None
     accepted_until_ms: int | None = None
+    not_undone: bool = False
 
     def holds(self, row: Row) -> bool:
         """Tell whether all of it holds."""
@@ -70,4 +73,5 @@ class Selection:
             and (self.error is None or self.error.matches(row.error or row.last_error))
             and (self.accepted_from_ms is None or accepted_at >= self.accepted_from_ms)
             and (self.accepted_until_ms is None or accepted_at <= self.accepted_until_ms)
+            and (not self.not_undone or tells_of_leftovers(row.error))
         )

@@ -9,13 +9,14 @@ from typing import Final
 
 from dropslot.adapters.clock import SystemClock
 from dropslot.adapters.counters import MemoryCounters
-from dropslot.adapters.requests.dynamodb import DynamoDBRequests, make_client
+from dropslot.adapters.requests.dynamodb import DynamoDBRequests
 from dropslot.adapters.tally import INTERVAL_SECONDS, Tally
+from dropslot.adapters.wire.sdk import Boto3Calls, make_client
 from dropslot.engine import backlog
 from dropslot.engine.backoff import Backoff
 from dropslot.engine.shard import Shard
 from dropslot.engine.sweep import Sweep
-from dropslot.runtimes.handling import make_runners, shard_options, sweep_options
+from dropslot.runtimes.handling import make_runners, make_stepping, shard_options, sweep_options
 from dropslot.runtimes.threaded import ThreadedShard
 from dropslot.settings import Settings
 
@@ -30,18 +31,28 @@ def build_shard_engine(settings: Settings) -> ThreadedShard:
         ConfigurationError: a handler can't be used.
     """
     runners = make_runners(settings)
-    requests = DynamoDBRequests(make_client(settings.region), settings.table)
+    requests = DynamoDBRequests(Boto3Calls(make_client(settings.region), settings.table))
     counters = MemoryCounters()
     options = shard_options(settings)
+    clock, backoff = SystemClock(), Backoff()
+    stepping = make_stepping(
+        settings,
+        runners,
+        lambda: Boto3Calls(make_client(settings.region), settings.journal),
+        clock=clock,
+        counters=counters,
+        backoff=backoff,
+    )
 
     def make_shard() -> Shard:
         return Shard(
             requests=requests,
             runners=runners,
-            clock=SystemClock(),
+            clock=clock,
             counters=counters,
-            backoff=Backoff(),
+            backoff=backoff,
             options=options,
+            stepping=stepping,
         )
 
     return ThreadedShard(
@@ -96,7 +107,7 @@ def build_sweep(settings: Settings, paused: Callable[[], bool] = lambda: False) 
 
     def make(leaving: ExitStack) -> Sequence[asyncio.Task[None]]:
         clock, counters = SystemClock(), MemoryCounters()
-        requests = DynamoDBRequests(make_client(settings.region), settings.table)
+        requests = DynamoDBRequests(Boto3Calls(make_client(settings.region), settings.table))
         leaving.callback(requests.close)
         tally = Tally(counters.totals, monotonic_seconds=time.monotonic)
         leaving.callback(tally.tell)

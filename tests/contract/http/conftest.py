@@ -1,6 +1,7 @@
-"""A base URL that keeps the HTTP contract, and its table: the local gateway over DynamoDB Local, or a deployed stack.
+"""A base URL that keeps the HTTP contract, and its tables: the local gateway over DynamoDB Local, or a deployed stack.
 
-`DROPSLOT_URL` names a deployed stack; `DROPSLOT_TABLE` its table, which the usual AWS credentials must open;
+`DROPSLOT_URL` names a deployed stack; `DROPSLOT_TABLE` its table of requests, which the usual AWS credentials must open
+as well as that of steps;
 `callers.caller_from` says how it is called.
 """
 
@@ -21,7 +22,7 @@ from dropslot.local.ports import free_ports
 from dropslot.local.servers import running_dynamodb
 from tests.contract.http.callers import Keyed, caller_from
 from tests.contract.http.population import Population, signed_by
-from tests.contract.http.stack import Stack, create_table, running_gateway
+from tests.contract.http.stack import Stack, create_tables, running_gateway
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -65,7 +66,7 @@ def stack(
         httpx.Client(base_url=base_url, timeout=35, trust_env=False, auth=auth) as http,
     ):
         client = dynamodb_client(endpoint)
-        create_table(client, table)
+        create_tables(client, table)
         yield Stack(http=http, dynamodb=client, table=table, caller=caller)
         client.close()
 
@@ -77,7 +78,7 @@ def _deployed(url: str) -> Iterator[Stack]:
     if not os.environ.get("DROPSLOT_TABLE"):
         pytest.exit("DROPSLOT_TABLE is missing: the name of the deployed table", 2)
     if session.region_name is None or session.get_credentials() is None:
-        pytest.exit("the suite looks into the deployed table: it needs AWS_REGION and AWS credentials", 2)
+        pytest.exit("the suite looks into the deployed tables: it needs AWS_REGION and AWS credentials", 2)
     try:
         auth, caller = caller_from(os.environ, session)
     except ValueError as missing:
@@ -179,7 +180,7 @@ def _guarded(
         httpx.Client(base_url=url, timeout=35, trust_env=False) as http,
     ):
         client = dynamodb_client(dynamodb_endpoint)
-        create_table(client, table)
+        create_tables(client, table)
         mine, again, theirs, unknown = callers
         yield Guarded(
             http=http,
@@ -213,7 +214,7 @@ def outage(tmp_path: Path) -> Iterator[Outage]:
     def start() -> Iterator[None]:
         with _local_dynamodb(tmp_path, port) as endpoint:
             client = dynamodb_client(endpoint)
-            create_table(client, "requests")
+            create_tables(client, "requests")
             client.close()
             yield
 

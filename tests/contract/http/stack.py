@@ -3,16 +3,24 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
+from dropslot.core import names
+from dropslot.local.tables import ensure_journal
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+#: When the requests were accepted whose steps are asked for.
+ACCEPTED_AT_MS: Final = 1_764_381_600_000
+_KEPT_SECONDS: Final = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +29,8 @@ class Stack:
 
     Args:
         http: calls the API, as one caller.
-        dynamodb: opens the table.
-        table: its name.
+        dynamodb: opens the tables.
+        table: name of that of requests.
         caller: the caller's part of the ids.
     """
 
@@ -69,12 +77,59 @@ class Stack:
             ExpressionAttributeValues={":change": {"N": str(-by_ms)}},
         )
 
+    def walk(self, type_name: str, client_id: str, *steps: Mapping[str, Any], **run: Any) -> None:
+        """Write a run into the journal; see `put_run`."""
+        put_run(self.dynamodb, self.table, self._key(type_name, client_id)["id"]["S"], *steps, **run)
+
     def _key(self, type_name: str, client_id: str) -> dict[str, Any]:
         return {"id": {"S": f"{self.caller}#{type_name}#{client_id}"}}
 
 
-def create_table(client: "DynamoDBClient", table: str) -> None:
-    """Make a table of requests."""
+def step(name: str, at: int, **attributes: Mapping[str, str]) -> dict[str, Any]:
+    """Return a finished step, with a result that no client is to see."""
+    return {"name": {"S": name}, "at": {"N": str(at)}, "result": {"S": '{"card": "secret"}'}, **attributes}
+
+
+def put_run(
+    client: "DynamoDBClient",
+    table: str,
+    item_id: str,
+    *steps: Mapping[str, Any],
+    run: int = 0,
+    accepted_at: int = ACCEPTED_AT_MS,
+    **attributes: Mapping[str, str],
+) -> None:
+    """Write a run into the journal, as the consumer leaves it.
+
+    Args:
+        client: opens the tables.
+        table: name of that of requests.
+        item_id: key of the request's item.
+        steps: the finished ones.
+        run: its number.
+        accepted_at: of the request, in epoch milliseconds.
+        attributes: further ones of the run.
+    """
+    item: dict[str, Any] = {
+        "id": {"S": item_id},
+        "run": {"S": names.run_key(accepted_at, run)},
+        "attempt": {"N": "0"},
+        "steps": {"L": [{"M": each} for each in steps]},
+        # A deployed table forgets what the suite has left.
+        "ttl": {"N": str(int(time.time()) + _KEPT_SECONDS)},
+        **attributes,
+    }
+    client.put_item(TableName=journal_of(table), Item=item)
+
+
+def journal_of(table: str) -> str:
+    """Return the name of the table of finished steps beside a table of requests, deployed or not."""
+    return f"{table.removesuffix('-requests')}-journal"
+
+
+def create_tables(client: "DynamoDBClient", table: str) -> None:
+    """Make a table of requests, and that of their steps."""
+    ensure_journal(client, journal_of(table))
     client.create_table(
         TableName=table,
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],

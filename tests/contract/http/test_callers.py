@@ -15,6 +15,7 @@ from dropslot.local.clients import REGION
 from dropslot.local.gateway.callers import RoleSession
 from tests.contract.http.callers import Signed
 from tests.contract.http.population import Population, signed_by
+from tests.contract.http.stack import put_run, step
 
 SOUP = '{"dish": "soup"}'
 STEW = '{"dish": "stew"}'
@@ -75,6 +76,20 @@ def test_a_caller_neither_reads_nor_meets_another_s_requests(guarded: Any) -> No
         assert _send(guarded, key, auth, body).status_code == 202
         assert guarded.http.get(f"/orders/{key}", auth=auth).json()["status"] == "pending"
     _is_error(_send(guarded, key, guarded.mine, STEW), 422, "key_reused")
+
+
+def test_a_caller_does_not_see_another_s_steps(guarded: Any) -> None:
+    """Given steps of a caller's request, then it sees them, also from a new session, and nobody else does."""
+    key = _key()
+    assert _send(guarded, key, guarded.mine).status_code == 202
+    assert _send(guarded, key, guarded.theirs).status_code == 202
+    put_run(guarded.dynamodb, guarded.table, f"{guarded.caller}#orders#{key}", step("charge", 5))
+    path = f"/orders/{key}/steps"
+    for auth in (guarded.mine, guarded.again):
+        assert guarded.http.get(path, auth=auth).json()["steps"] == [{"name": "charge", "at": 5}]
+    _is_error(guarded.http.get(path, auth=guarded.theirs), 404, "no_steps")
+    _is_error(guarded.http.get(path, auth=guarded.unknown), 403, "forbidden")
+    assert guarded.http.get(path).status_code in {403, 404}
 
 
 def test_a_redeployed_caller_finds_its_own(guarded: Any) -> None:

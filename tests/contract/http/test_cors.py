@@ -9,7 +9,7 @@ import pytest
 from dropslot.local.clients import dynamodb_client
 from tests.contract.http.conftest import CONFIG
 from tests.contract.http.population import Population
-from tests.contract.http.stack import create_table, running_gateway
+from tests.contract.http.stack import create_tables, running_gateway
 
 ORIGIN: Final = "http://127.0.0.1:8000"
 _TEXT: Final = {"Content-Type": "text/plain"}
@@ -26,7 +26,7 @@ def http(
     folder = tmp_path_factory.mktemp("cors")
     table = f"cors-{request.param.replace('_', '-')}"
     client = dynamodb_client(dynamodb_endpoint)
-    create_table(client, table)
+    create_tables(client, table)
     client.close()
     options = ("--config", str(CONFIG), "--table", table, "--cors-origin", ORIGIN, "--auth", request.param)
     with (
@@ -38,7 +38,7 @@ def http(
         yield http
 
 
-@pytest.mark.parametrize(("path", "methods"), [("/notes", "POST,PUT"), ("/notes/k", "GET")])
+@pytest.mark.parametrize(("path", "methods"), [("/notes", "POST,PUT"), ("/notes/k", "GET"), ("/notes/k/steps", "GET")])
 def test_a_preflight_allows_the_page(http: httpx.Client, path: str, methods: str) -> None:
     """Given a browser's question, which proves nothing, then the answer allows the origin what the path can do."""
     asked = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type,idempotency-key"}
@@ -57,13 +57,14 @@ def test_the_page_may_read_every_answer(http: httpx.Client) -> None:
         http.put("/notes", content="b", headers={**_TEXT, "Idempotency-Key": "k"}),
         http.get("/notes/k"),
         http.get("/notes/unknown"),
+        http.get("/notes/k/steps"),
         http.put("/notes", content="b", headers={**_TEXT, "Idempotency-Key": "#"}),
         http.put("/notes", content="b", headers={"Content-Type": "image/png"}),
         http.get("/nowhere"),
         http.get("/notes/k", headers={"x-api-key": "wrong"}),
     ]
     statuses = [answer.status_code for answer in answers]
-    assert statuses[:-1] == [202, 200, 404, 400, 415, 404]
+    assert statuses[:-1] == [202, 200, 404, 404, 400, 415, 404]
     assert statuses[-1] == (403 if "x-api-key" in http.headers else 200)
     for answer in answers:
         assert answer.headers["access-control-allow-origin"] == ORIGIN

@@ -315,7 +315,8 @@ def test_an_outage_is_never_an_acceptance(outage: Any) -> None:
         down = outage.http.put("/notes", content="b", headers=headers)
         _is_error(down, 503, "unavailable")
         assert down.headers["retry-after"]
-        _is_error(outage.http.get("/notes/k"), 503, "unavailable")
+        for path in ("/notes/k", "/notes/k/steps"):
+            _is_error(outage.http.get(path), 503, "unavailable")
         with outage.start():
             assert outage.http.put("/notes", content="b", headers=headers).status_code == 202
             assert outage.http.get("/notes/k").status_code == 200

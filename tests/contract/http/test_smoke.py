@@ -11,8 +11,8 @@ from tests.contract.http.population import Population
 from tests.contract.http.stack import Stack
 
 PROJECT = Path(__file__).parents[3]
-#: They send, read and look into the table; the suite as a whole runs in its own right.
-SELECTED = "accepted_at_once or proves_nothing or state_can_be_asked"
+#: They send, read and look into the tables; the suite as a whole runs in its own right.
+SELECTED = "accepted_at_once or proves_nothing or state_can_be_asked or steps_can_be_asked"
 
 
 @pytest.mark.parametrize("stack", ["template"], indirect=True)
@@ -39,5 +39,5 @@ def test_the_command_signs(stack: Stack, population: Population) -> None:
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    # PUT, POST, who proves nothing, and a read of every state.
-    assert "4 passed" in ran.stdout, ran.stdout
+    # PUT, POST, who proves nothing, a read of every state, and of the steps of a given and of a generated id.
+    assert "6 passed" in ran.stdout, ran.stdout

@@ -1,29 +1,22 @@
 """The sides of the table of requests that one suite holds to one contract."""
 
-import socket
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pytest
 
-from dropslot.adapters.requests.direct import DirectRequests
-from dropslot.adapters.requests.dynamodb import DynamoDBRequests, make_client
+from dropslot.adapters.requests.dynamodb import DynamoDBRequests
 from dropslot.adapters.requests.memory import MemoryRequests
-from dropslot.adapters.wire.connections import Connections
-from dropslot.adapters.wire.signature import Credentials
 from dropslot.core.transitions import Insert, Write
 from dropslot.engine.ports import PauseSign, Requests, Restoring, UnfinishedCount, WriteResult
 from dropslot.local.clients import dynamodb_client
 from dropslot.local.tables import ensure_table
-from tests.contract.calls import OneCallAConnection
+from tests.contract.conftest import OpenCalls
 from tests.unit.core.images import Image
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-REGION: Final = "us-east-1"
 
 #: The ways to a real table.
 WAYS: Final = ("boto3", "direct")
@@ -86,29 +79,6 @@ class RealTable:
             self._client.batch_write_item(RequestItems={self.name: deletes})  # type: ignore[dict-item]
 
 
-Reach = Callable[[str, str, str], Port]
-
-
-@pytest.fixture
-def reach(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reach]:
-    """Open a table by one of the ways: way, endpoint, name."""
-    with ExitStack() as opened:
-
-        def open_table(way: str, endpoint: str, name: str) -> Port:
-            if way == "direct":
-                credentials = Credentials(access_key="local", secret_key="local")
-                calls = OneCallAConnection(Connections(endpoint), name, region=REGION, credentials=credentials)
-                return DirectRequests(calls)
-            monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
-            monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
-            monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
-            requests = DynamoDBRequests(make_client(REGION), name)
-            opened.callback(requests.close)
-            return requests
-
-        yield open_table
-
-
 @pytest.fixture(scope="module")
 def shared_table(dynamodb_endpoint: str) -> Iterator[RealTable]:
     """One real table for all tests of a module: making one takes longer than most of them."""
@@ -128,20 +98,18 @@ def table(request: pytest.FixtureRequest) -> Iterator[Table]:
         yield Table(twin, twin.put, twin.items.get)
         return
     real: RealTable = request.getfixturevalue("shared_table")
-    reach: Reach = request.getfixturevalue("reach")
-    yield Table(reach(request.param, real.endpoint, real.name), real.put, real.get)
+    open_calls: OpenCalls = request.getfixturevalue("open_calls")
+    yield Table(DynamoDBRequests(open_calls(request.param, real.endpoint, real.name)), real.put, real.get)
     real.empty()
 
 
 @pytest.fixture(params=WAYS)
-def unreachable(request: pytest.FixtureRequest, reach: Reach) -> Iterator[Port]:
+def unreachable(request: pytest.FixtureRequest, open_calls: OpenCalls, deaf_endpoint: str) -> Port:
     """A table whose port is bound and doesn't listen."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield reach(request.param, f"http://127.0.0.1:{bound.getsockname()[1]}", "requests")
+    return DynamoDBRequests(open_calls(request.param, deaf_endpoint, "requests"))
 
 
 @pytest.fixture(params=WAYS)
-def missing(request: pytest.FixtureRequest, reach: Reach, dynamodb_endpoint: str) -> Port:
+def missing(request: pytest.FixtureRequest, open_calls: OpenCalls, dynamodb_endpoint: str) -> Port:
     """A table that nobody made."""
-    return reach(request.param, dynamodb_endpoint, "never-made")
+    return DynamoDBRequests(open_calls(request.param, dynamodb_endpoint, "never-made"))

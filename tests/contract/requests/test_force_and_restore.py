@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from dropslot.adapters.requests.memory import ITEM_MAX_BYTES
+from dropslot.adapters.wire.item_size import ITEM_MAX_BYTES
 from dropslot.core.errors import TransientError
 from dropslot.core.item import Accepted
 from dropslot.core.policy import Done

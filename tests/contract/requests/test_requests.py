@@ -8,7 +8,8 @@ from typing import Any, ParamSpec
 
 import pytest
 
-from dropslot.adapters.requests.memory import ITEM_MAX_BYTES, MemoryRequests, item_bytes
+from dropslot.adapters.requests.memory import MemoryRequests
+from dropslot.adapters.wire.item_size import ITEM_MAX_BYTES, item_bytes
 from dropslot.core import names
 from dropslot.core.item import Unfinished
 from dropslot.core.policy import Done, Failed, Outcome, Waiting

@@ -17,4 +17,5 @@ def test_a_failed_request_is_redriven_once(table: Table) -> None:
         return [await table.write(write), await table.write(write)]
 
     assert asyncio.run(twice()) == [WriteResult.APPLIED, WriteResult.REFUSED]
-    assert table.get("caller#one") == image(attempt=4, tries=0, due_at=ACCEPTED_AT_MS + 5, last_error='it\'s "busy"?')
+    due_at, last_error = ACCEPTED_AT_MS + 5, 'it\'s "busy"?'
+    assert table.get("caller#one") == image(attempt=4, rerun=4, tries=0, due_at=due_at, last_error=last_error)

@@ -14,7 +14,8 @@ from dropslot.core.feedback import Standing
 from dropslot.core.turn import Turn
 from dropslot.engine.feedback_ports import Standings
 from tests.contract.calls import OneCallAConnection
-from tests.contract.requests.conftest import REGION, RealTable
+from tests.contract.conftest import REGION
+from tests.contract.requests.conftest import RealTable
 from tests.unit.core.images import ACCEPTED_AT_MS, Image, image
 from tests.unit.engine.doubles import asynchronous
 

@@ -22,6 +22,8 @@ def main() -> None:
         beat = {"pid": child.pid, "shard_id": shard_id, "beat_epoch_seconds": time.time(), "state": "running"}
         beat |= {"checkpoint": None, "counters": {}}
         (state_dir / f"shard-{shard_id}.json").write_text(json.dumps(beat))
+    sys.stdout.write(f"journal: {os.environ['DROPSLOT_JOURNAL']}\n")
+    sys.stdout.flush()
     (state_dir / "worker.json").write_text(json.dumps({"pid": os.getpid(), "state": "running"}))
     while signal.sigwait({signal.SIGTERM, signal.SIGUSR1}) == signal.SIGUSR1:
         sys.stdout.write("told to start anew\n")

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dropslot.core import names
 from dropslot.core.feedback import CONNECTION
 from dropslot.local.clients import dynamodb_client, kinesis_client
 from dropslot.local.relay.faults import Faults
 from dropslot.local.relay.record import partition_key
 from dropslot.local.relay.state import RelayState, read
-from dropslot.local.tables import ensure_connections
+from dropslot.local.tables import ensure_connections, ensure_journal
 from tests.conftest import FreshTable
 from tests.integration.local.streams import all_records
 
@@ -122,19 +123,25 @@ def test_expired_items_are_deleted_and_the_deletion_says_so(pipe: Pipe) -> None:
     assert pipe.state().counters["expired"] == 1
 
 
-def test_expired_rows_of_connections_are_deleted(pipe: Pipe) -> None:
+@pytest.mark.parametrize(
+    ("option", "sort_key", "ensure"),
+    [("--connections", CONNECTION, ensure_connections), ("--journal", names.RUN, ensure_journal)],
+)
+def test_expired_rows_of_other_tables_are_deleted(
+    pipe: Pipe, option: str, sort_key: str, ensure: Callable[["DynamoDBClient", str], None]
+) -> None:
     """Given expired and other rows of one partition, the expired go, and the stream hears nothing of it."""
-    name = f"{pipe.table.name}-connections"
-    ensure_connections(pipe.dynamodb, name)
+    name = f"{pipe.table.name}{option}"
+    ensure(pipe.dynamodb, name)
     now = int(time.time())
-    for connection, ttl in (("old=", now - 5), ("new=", now + 3600)):
-        row = {"id": {"S": "c#orders#a"}, CONNECTION: {"S": connection}, "ttl": {"N": str(ttl)}}
+    for key, ttl in (("old=", now - 5), ("new=", now + 3600)):
+        row = {"id": {"S": "c#orders#a"}, sort_key: {"S": key}, "ttl": {"N": str(ttl)}}
         pipe.dynamodb.put_item(TableName=name, Item=row)
 
     def left() -> list[str]:
-        return [row[CONNECTION]["S"] for row in pipe.dynamodb.scan(TableName=name)["Items"]]
+        return [row[sort_key]["S"] for row in pipe.dynamodb.scan(TableName=name)["Items"]]
 
-    with pipe.relay("--expire-every-seconds", "0.1", "--connections", name):
+    with pipe.relay("--expire-every-seconds", "0.1", option, name):
         _eventually(lambda: left() == ["new="])
         pipe.put("kept")
         _eventually(lambda: pipe.state().counters["relayed"] == 1)

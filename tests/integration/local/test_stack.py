@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -47,6 +49,21 @@ def test_the_ready_file_says_where_everything_is(stack: Stack, work_dir: Path) -
     assert all(is_running(pid) for pid in ready["pids"].values())
     assert httpx.get(f"{ready['url']}/requests/no-such-id", trust_env=False).status_code in {403, 404}
     assert ready == json.loads(msgspec.json.encode(stack.info))
+
+
+def test_steps_have_their_table(stack: Stack) -> None:
+    """Given a stack that is up, the table of steps is there, and the API and the consumer know it."""
+    journal = stack.info.journal_table
+    assert journal == "requests-journal"
+    with closing(dynamodb_client(stack.info.dynamodb_endpoint)) as client:
+        item: dict[str, Any] = {"id": {"S": "-#requests#a"}, "run": {"S": "1764381600000#0002"}, "steps": {"L": []}}
+        client.put_item(TableName=journal, Item=item)
+    told = httpx.get(f"{stack.info.url}/requests/a/steps", trust_env=False)
+    assert (told.status_code, told.json()["run"]) == (200, 2), told.text
+    told = httpx.get(f"{stack.info.url}/requests/b/steps", trust_env=False)
+    assert (told.status_code, told.json()["error"]) == (404, "no_steps"), told.text
+    consumer = Path(stack.info.logs) / "consumer.log"
+    assert f"journal: {journal}\n" in consumer.read_text()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/net/tcp")

@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from dropslot.core import mapping, names
+from tests.integration.operate.journals import stuck
 from tests.unit.core.images import ACCEPTED_AT_MS, data, image, record
 
 ACCOUNT: Final = "123456789012"
@@ -246,7 +247,14 @@ def _scan(account: Account, arguments: Mapping[str, Any]) -> Answer:
 
 
 def _query(account: Account, arguments: Mapping[str, Any]) -> Answer:
-    found = [account.request] if arguments["ExpressionAttributeValues"][":queue"] == account.request["queue"] else []
+    asked = arguments["ExpressionAttributeValues"]
+    if arguments["TableName"] == f"{STACK}-journal":
+        whole = stuck(account.request[names.ID]["S"])
+        keys = {names.ID: whole[names.ID], names.RUN: whole[names.RUN]}
+        journal = keys if "ProjectionExpression" in arguments else whole
+        found = [journal] if asked[":id"] == account.request[names.ID] else []
+    else:
+        found = [account.request] if asked[":queue"] == account.request["queue"] else []
     return 200, {"Items": found, "Count": len(found)}
 
 

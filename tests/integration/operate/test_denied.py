@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from tests.integration.operate.aws import BUCKET, DOCUMENT, STACK, UUID, Account, a_mapping, arn
+from tests.integration.operate.journals import STUCK_ERROR
 from tests.integration.operate.operator import run
 from tests.unit.core.images import image
 
@@ -22,6 +23,7 @@ _PUT: Final = ("dynamodb:PutItem", _TABLE)
 _UPDATE: Final = ("dynamodb:PartiQLUpdate", _TABLE)
 _INSERT: Final = ("dynamodb:PartiQLInsert", _TABLE)
 _DELETE: Final = ("dynamodb:DeleteItem", _TABLE)
+_RUNS: Final = ("dynamodb:Query", _JOURNAL)
 _FORGET: Final = ("dynamodb:BatchWriteItem", _JOURNAL)
 _MAPPINGS: Final = ("lambda:ListEventSourceMappings", "*")
 _SWITCH: Final = ("lambda:UpdateEventSourceMapping", arn("lambda", f"event-source-mapping:{UUID}"))
@@ -35,14 +37,16 @@ Calls = Sequence[tuple[str, str]]
 #: Command, which consumer is deployed, and all that it calls.
 COMMANDS: Final[Sequence[tuple[Sequence[str], str, Calls]]] = (
     (("requests", "list"), "kcl", (_DESCRIBE, _QUERY)),
-    (("requests", "show", "a", "--type", "orders"), "kcl", (_DESCRIBE, _GET)),
+    (("requests", "show", "a", "--type", "orders"), "kcl", (_DESCRIBE, _GET, _RUNS)),
     (("requests", "count"), "kcl", (_DESCRIBE, _QUERY)),
     (("requests", "count", "--scan"), "kcl", (_DESCRIBE, _SCAN)),
     (("requests", "export", "--payload"), "kcl", (_DESCRIBE, _QUERY, _GET)),
-    (("requests", "delete", "a", "--type", "orders", "--yes"), "kcl", (_DESCRIBE, _GET, _FORGET, _DELETE)),
+    (("requests", "delete", "a", "--type", "orders", "--yes"), "kcl", (_DESCRIBE, _GET, _RUNS, _FORGET, _DELETE)),
     (("retry", "--all", "--dry-run"), "kcl", (_DESCRIBE, _QUERY)),
     (("retry", "--all", "--yes"), "kcl", (_DESCRIBE, _QUERY, _UPDATE)),
     (("retry", "a", "--type", "orders", "--yes"), "kcl", (_DESCRIBE, _GET, _UPDATE)),
+    (("retry", "--undo", "--all", "--dry-run"), "kcl", (_DESCRIBE, _QUERY, _RUNS)),
+    (("retry", "--undo", "a", "--type", "orders", "--dry-run"), "kcl", (_DESCRIBE, _GET, _RUNS)),
     (("replay", "--dry-run", "--restart"), "kcl", (_DESCRIBE, *_READS, _GET)),
     (("replay", "--yes", "--restart"), "kcl", (_DESCRIBE, *_READS, _GET, _UPDATE)),
     (("replay", "--force", "--yes", "--restart"), "kcl", (_DESCRIBE, *_READS, _GET, _INSERT)),
@@ -79,6 +83,8 @@ def deployed(consumer: str, words: Sequence[str]) -> Account:
     if words[0] == "replay":
         account.request = image("-#orders#a")
         account.gone = "--force" in words
+    elif words[0] == "retry":
+        account.request["error"] = {"S": STUCK_ERROR}
     return account
 
 

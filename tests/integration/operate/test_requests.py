@@ -1,9 +1,11 @@
 """`dropslot requests` on a real table: what is found is all there is, and nothing else is touched."""
 
+import itertools
 import json
 from typing import Any
 
 from dropslot.core import names
+from dropslot.local.tables import ensure_journal
 from tests.integration.operate.operator import Operator, run
 from tests.unit.core.images import ACCEPTED_AT_MS, Image, image
 
@@ -122,19 +124,18 @@ def test_bodies_leave_the_table_only_when_asked_for(operator: Operator) -> None:
 
 
 def test_a_deleted_request_is_gone_with_its_journal(operator: Operator) -> None:
-    """Given a request with steps, deleting it takes the journal of each of its runs, and nothing of the others."""
+    """Given a request with steps, deleting it takes the journal of each of its runs, and none of other requests.
+
+    That of an earlier request of the same id goes too: what somebody sent is to be forgotten. A later one's stays.
+    """
     journal = f"{operator.table}-journal"
-    operator.client.create_table(
-        TableName=journal,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-    )
+    ensure_journal(operator.client, journal)
     operator.put(image("-#orders#a", attempt=30), image("-#orders#b", attempt=30))
-    for key in ("a", "b"):
-        for run_number in (0, 30):
-            name = names.journal_id(f"-#orders#{key}", ACCEPTED_AT_MS, run_number)
-            operator.client.put_item(TableName=journal, Item={"id": {"S": name}})
+    runs = [names.run_key(ACCEPTED_AT_MS, run_number) for run_number in range(30)]
+    earlier, later = (names.run_key(ACCEPTED_AT_MS + ms, 0) for ms in (-1, 1))
+    for key, run_key in itertools.product(("a", "b"), (earlier, *runs, later)):
+        row: Image = {"id": {"S": f"-#orders#{key}"}, "run": {"S": run_key}, "steps": {"L": []}}
+        operator.client.put_item(TableName=journal, Item=row)
 
     outcome = run("requests", "delete", "a", "c", "--type", "orders", "--yes", "--json")
 
@@ -142,10 +143,15 @@ def test_a_deleted_request_is_gone_with_its_journal(operator: Operator) -> None:
     assert json.loads(outcome.out) == {"requests": {"-#orders#a": "deleted"}, "missing": 1}
     assert "a handler may still be at work" in outcome.all
     assert set(operator.items()) == {"-#orders#b"}
-    left = operator.client.scan(TableName=journal)["Items"]
-    assert {item["id"]["S"] for item in left} == {
-        names.journal_id("-#orders#b", ACCEPTED_AT_MS, run_number) for run_number in (0, 30)
-    }
+    left = [(row["id"]["S"][-1], row["run"]["S"]) for row in operator.client.scan(TableName=journal)["Items"]]
+    assert sorted(left) == [("a", later), *(("b", run_key) for run_key in (earlier, *runs, later))]
+
+
+def test_a_request_is_deleted_where_there_is_no_journal(operator: Operator) -> None:
+    """Given a pipeline whose table of steps is gone, the request can be deleted all the same."""
+    operator.put(image("-#orders#a"))
+    assert run("requests", "delete", "a", "--type", "orders", "--yes").code == 0
+    assert operator.items() == {}
 
 
 def test_nothing_is_deleted_that_nobody_confirmed(operator: Operator) -> None:

@@ -3,8 +3,10 @@ import java.io.InputStreamReader;
 import java.io.StringWriter;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Base64;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.apache.commons.lang.StringEscapeUtils;
 import org.apache.velocity.VelocityContext;
@@ -12,8 +14,8 @@ import org.apache.velocity.app.VelocityEngine;
 
 /**
  * Renders templates with Apache Velocity. Each input line is one rendering: space-separated base64 fields, first the
- * template, then pairs of a dotted path and a string value. Each output line is base64: the rendered text; a second one
- * holds what the template set under context.responseOverride.
+ * template, then pairs of a dotted path and a string value; steps such as [0] make a list, and [] an empty one. Each
+ * output line is base64: the rendered text; a second one holds what the template set under context.responseOverride.
  */
 public class Driver {
     public static class Input {
@@ -68,6 +70,7 @@ public class Driver {
                 put(root, decode(fields[index]).split("\u0000", -1), decode(fields[index + 1]));
             }
             VelocityContext context = new VelocityContext();
+            map(root, "input").replaceAll((name, value) -> withLists(value));
             context.put("input", new Input(map(root, "input")));
             context.put("util", new Util());
             context.put("context", root.get("context"));
@@ -81,6 +84,20 @@ public class Driver {
     @SuppressWarnings("unchecked")
     private static Map<String, Object> map(Map<String, Object> parent, String name) {
         return (Map<String, Object>) parent.computeIfAbsent(name, key -> new LinkedHashMap<String, Object>());
+    }
+
+    private static Object withLists(Object value) {
+        if (!(value instanceof Map)) {
+            return value;
+        }
+        Map<String, Object> converted = new LinkedHashMap<>();
+        ((Map<?, ?>) value).forEach((name, inner) -> converted.put((String) name, withLists(inner)));
+        if (converted.isEmpty() || !converted.keySet().stream().allMatch(name -> name.matches("\\[[0-9]*\\]"))) {
+            return converted;
+        }
+        converted.remove("[]");
+        List<Object> list = new ArrayList<>(converted.values());
+        return list;
     }
 
     private static void put(Map<String, Object> root, String[] path, String value) {

@@ -13,7 +13,8 @@ import pytest
 _JARS = Path("/usr/share/java")
 _CLASSPATH = [_JARS / name for name in ("velocity.jar", "commons-lang.jar", "commons-collections3.jar")]
 
-#: Template, then the variables `input` and `context` as nested mappings of strings, to the text and the overrides.
+#: Template, then the variables `input` and `context` as nested mappings and lists of strings, to the text and the
+#: overrides.
 Velocity = Callable[[Sequence[tuple[str, Mapping[str, Any]]]], list[tuple[str, str]]]
 
 
@@ -60,5 +61,10 @@ def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
             yield (*path, ""), ""
         for name, inner in value.items():
             yield from _leaves(inner, (*path, name))
+    elif isinstance(value, list):
+        if not value:
+            yield (*path, "[]"), ""
+        for index, inner in enumerate(value):
+            yield from _leaves(inner, (*path, f"[{index}]"))
     else:
         yield path, str(value)

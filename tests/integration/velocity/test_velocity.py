@@ -27,7 +27,7 @@ SETTINGS = ApiSettings(
         "end": TypeSettings(),
     }
 )
-DOCUMENT = load(SETTINGS, table="requests", region="us-east-1")
+DOCUMENT = load(SETTINGS, table="requests", journal="journal", region="us-east-1")
 
 NASTY = (
     "",
@@ -95,6 +95,7 @@ def test_response_templates_render_as_in_velocity(velocity: Velocity) -> None:
             item = {"id": {"S": "-#orders#@k"}, "status": {"S": status}, "error": {"S": text}, "result": {"S": "[1]"}}
             item |= {"accepted_at": {"N": "1"}, "attempt": {"N": "0"}}
             answers += [{"Attributes": item}, {"Item": item}]
+    answers += [{"Count": "0", "Items": []}, *({"Count": "1", "Items": [journal]} for journal in _journals())]
     contexts = [{"path": path, **_TIME, "requestId": "r", **_OVERRIDES} for path in ("/orders", "/stage/orders/")]
     jobs = [
         (template, {"input": {"body": "", "root": answer}, "context": contexts[index % 2]})
@@ -110,12 +111,27 @@ def test_the_wait_is_that_of_arithmetic_in_velocity_too(velocity: Velocity) -> N
     times = [*_CARRIES, *(chosen.randrange(10**12, 10**13) for _ in range(20))]
     ages = [*_AGES, *(int(10 ** chosen.uniform(0, 9)) for _ in range(20))]
     pairs = [(time, time + age) for time in times for age in ages if 10**12 <= time + age < 10**13]
-    (template,) = {found for found in _templates("responseTemplates") if "$.Item" in found}
+    (template,) = {found for found in _templates("responseTemplates") if "$.Item')" in found}
     jobs = [(template, _unsettled(accepted_at_ms, now_ms)) for accepted_at_ms, now_ms in pairs]
     _compare(velocity, jobs[:: len(jobs) // 100])
     for (accepted_at_ms, now_ms), (_, overrides) in zip(pairs, velocity(jobs), strict=True):
         expected = f"{{header={{Retry-After={wait_seconds(accepted_at_ms, now_ms)}}}, status=200}}"
         assert overrides == expected, (accepted_at_ms, now_ms)
+
+
+def _journals() -> Iterator[Mapping[str, Any]]:
+    """Yield journals of no, one and many steps, forward and undone, with texts of every kind in each place."""
+    key: Mapping[str, Any] = {"id": {"S": "-#orders#@k"}, "run": {"S": "1700000000000#0000"}}
+    yield from (key, {**key, "steps": {"L": []}}, {**key, "run": {"S": "odd"}}, {"run": key["run"]})
+    for number in ("0001", "0010", "0100", "9999"):
+        yield {**key, "run": {"S": f"1700000000000#{number}"}, "steps": {"L": [{"M": {"at": {"N": "1"}}}]}}
+    for text in NASTY:
+        step = {"name": {"S": text}, "at": {"N": "1700000000001"}, "result": {"S": text}}
+        failed = {**step, "undo_error": {"S": text}}
+        steps = {"L": [{"M": each} for each in (step, {**step, "undone_at": {"N": "1700000000002"}}, failed)]}
+        yield {**key, "steps": steps}
+        yield {**key, "steps": steps, "undoing": {"N": "1"}, "error": {"S": text}}
+        yield {**key, "steps": steps, "undoing": {"N": "1"}, "error": {"S": text}, "closed": {"S": "undone"}}
 
 
 _OVERRIDES: Mapping[str, Any] = {"responseOverride": {"header": {}}}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from dropslot.adapters.requests.direct import DirectRequests
+from dropslot.adapters.requests.dynamodb import DynamoDBRequests
 from dropslot.adapters.wire.connections import Connections
 from dropslot.adapters.wire.dynamodb import TableCalls
 from dropslot.adapters.wire.signature import Credentials
@@ -20,10 +20,10 @@ from tests.unit.engine.doubles import asynchronous
 ERROR = "com.amazonaws.dynamodb.v20120810#"
 
 
-def over(connections: Connections) -> DirectRequests:
+def over(connections: Connections) -> DynamoDBRequests:
     """Return the port over a server."""
     credentials = Credentials(access_key="local", secret_key="local", token="session")
-    return DirectRequests(TableCalls(connections, "requests", region="eu-central-1", credentials=credentials))
+    return DynamoDBRequests(TableCalls(connections, "requests", region="eu-central-1", credentials=credentials))
 
 
 async def write(server: Server, count: int = 1) -> Sequence[WriteResult]:

@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any
 
-from dropslot.adapters.requests.memory import MemoryRequests, item_bytes
+from dropslot.adapters.requests.memory import MemoryRequests
+from dropslot.adapters.wire.item_size import item_bytes
 from dropslot.core.policy import Failed
 from dropslot.core.transitions import settle
 from tests.unit.core.images import image, state
@@ -36,4 +37,5 @@ def test_what_was_put_is_the_tables_own() -> None:
 def test_sizes_count_names_and_bytes() -> None:
     """Of text in UTF-8, names too."""
     assert item_bytes({"a": {"S": "é"}, "bc": {"S": ""}}) == 1 + 2 + 2
+    assert item_bytes({"l": {"L": [{"S": "ab"}, {"S": ""}]}}) == 1 + 3 + 1 + 2 + 1
     assert item_bytes({"h": {"M": {"x": {"S": "yz"}}}}) == 1 + 3 + 1 + 1 + 2

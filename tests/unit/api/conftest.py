@@ -30,18 +30,22 @@ class Call:
     @property
     def client_id(self) -> str:
         """The part of the id that the client sees."""
-        return str(self.call["Key"]["id"]["S"]).rpartition("#")[2]
+        return self._id.rpartition("#")[2]
 
     @property
     def caller(self) -> str:
         """The part of the id before the type."""
-        caller, type_name, _ = str(self.call["Key"]["id"]["S"]).split("#")
+        caller, type_name, _ = self._id.split("#")
         assert type_name == TYPE
         return caller
 
     def value(self, name: str) -> Any:  # noqa: D102 - the value of an expression
         (value,) = self.call["ExpressionAttributeValues"][name].values()
         return value
+
+    @property
+    def _id(self) -> str:
+        return str(self.call["Key"]["id"]["S"] if "Key" in self.call else self.value(":id"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +61,10 @@ class Api:
     """The templates of one type."""
 
     def __init__(self, settings: TypeSettings) -> None:
-        document = load(ApiSettings(types={TYPE: settings}), table="requests", region="eu-west-1")
+        document = load(ApiSettings(types={TYPE: settings}), table="requests", journal="journal", region="eu-west-1")
         self._accept = document["paths"][f"/{TYPE}"]["put"]["x-amazon-apigateway-integration"]
         self._status = document["paths"][f"/{TYPE}/{{id}}"]["get"]["x-amazon-apigateway-integration"]
+        self._steps = document["paths"][f"/{TYPE}/{{id}}/steps"]["get"]["x-amazon-apigateway-integration"]
         self._templates: dict[str, Template] = {}
 
     def accept(
@@ -74,6 +79,11 @@ class Api:
         template = self._status["requestTemplates"]["application/json"]
         return self._call(template, "", {"id": client_id}, {}, {"identity": {}, **context})
 
+    def steps(self, client_id: str, **context: Any) -> Call:
+        """Render the call that looks for the steps of a request."""
+        template = self._steps["requestTemplates"]["application/json"]
+        return self._call(template, "", {"id": client_id}, {}, {"identity": {}, **context})
+
     def accepted(self, answer: object, pattern: str = r"2\d{2}", **context: Any) -> Answered:
         """Render the answer to an accept."""
         return self._answer(self._accept, pattern, answer, context)
@@ -81,6 +91,10 @@ class Api:
     def found(self, answer: object, pattern: str = r"2\d{2}", **context: Any) -> Answered:
         """Render the answer to a read."""
         return self._answer(self._status, pattern, answer, context)
+
+    def walked(self, answer: object, pattern: str = r"2\d{2}", **context: Any) -> Answered:
+        """Render the answer to a look for steps."""
+        return self._answer(self._steps, pattern, answer, context)
 
     def _call(
         self, template: str, body: str, path: Mapping[str, str], headers: Mapping[str, str], context: Mapping[str, Any]

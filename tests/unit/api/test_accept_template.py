@@ -138,9 +138,10 @@ def test_a_request_id_set_by_the_client_does_no_harm(
     ],
 )
 def test_the_caller_comes_from_api_gateway(api: Any, context: dict[str, Any], caller: str) -> None:
-    """Given each kind of identity, accept and status use the same prefix, without a session's name."""
+    """Given each kind of identity, all calls use the same prefix, without a session's name."""
     assert api.accept("b", **context).caller == caller
     assert api.status("k", **context).caller == caller
+    assert api.steps("k", **context).caller == caller
 
 
 @given(principal=TEXT)

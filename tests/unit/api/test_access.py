@@ -17,7 +17,7 @@ ORIGIN = "https://shop.example"
 def document() -> dict[str, Any]:
     """The contract for one type."""
     types = {"orders": TypeSettings(schema={"type": "object"}, content_types=("application/json",))}
-    return load(ApiSettings(types=types), table="requests", region="us-east-1", role_arn="arn:aws:iam::1:role/r")
+    return load(ApiSettings(types=types), table="t", journal="j", region="us-east-1", role_arn="arn:aws:iam::1:role/r")
 
 
 def test_pages_of_the_origin_can_read_every_answer(document: dict[str, Any]) -> None:
@@ -46,7 +46,7 @@ def test_a_preflight_needs_no_caller_and_allows_the_path_s_methods(document: dic
         assert "security" not in item["options"]
         headers = item["options"]["x-amazon-apigateway-integration"]["responses"]["default"]["responseParameters"]
         allowed[path] = headers["method.response.header.Access-Control-Allow-Methods"]
-    assert allowed == {"/orders": "'POST,PUT'", "/orders/{id}": "'GET'"}
+    assert allowed == {"/orders": "'POST,PUT'", "/orders/{id}": "'GET'", "/orders/{id}/steps": "'GET'"}
 
 
 @pytest.mark.parametrize("auth", ["iam", "api_key", "cognito", "none"])

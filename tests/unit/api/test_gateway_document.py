@@ -15,6 +15,7 @@ from dropslot.local.gateway.document import Document, media_type
 RENDERED = load(
     ApiSettings(types={"orders": TypeSettings(binary_types=("application/pdf", "image/*"))}),
     table="requests",
+    journal="journal",
     region="eu-west-1",
 )
 
@@ -30,6 +31,9 @@ RENDERED = load(
         ("GET", "/orders", None),
         ("DELETE", "/orders", None),
         ("GET", "/orders/a/b", None),
+        ("GET", "/orders/a%23b/steps", {"id": "a#b"}),
+        ("GET", "/orders/steps", {"id": "steps"}),
+        ("PUT", "/orders/a/steps", None),
         ("PUT", "/", None),
         ("PUT", "//orders", None),
     ],

@@ -19,10 +19,13 @@ SETTINGS = ApiSettings(
 )
 
 
+ROLE = "arn:aws:iam::111122223333:role/api"
+
+
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
     """Return the document of two types, one with a schema and one with binary bodies."""
-    return load(SETTINGS, table="requests", region="eu-west-1", role_arn="arn:aws:iam::111122223333:role/api")
+    return load(SETTINGS, table="requests", journal="journal", region="eu-west-1", role_arn=ROLE)
 
 
 def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -34,19 +37,21 @@ def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, 
 def test_it_is_valid_openapi(document: dict[str, Any]) -> None:
     """Given any types, the document is valid OpenAPI 3.0 and plain JSON."""
     validate(document)
-    validate(load(ApiSettings.default(), table="t", region="us-east-1"))
+    validate(load(ApiSettings.default(), table="t", journal="j", region="us-east-1"))
     assert json.loads(json.dumps(document)) == document
 
 
 def test_each_type_has_its_paths(document: dict[str, Any]) -> None:
-    """Given two types, each has PUT and POST on its path and GET on its ids, each with an id of its own."""
+    """Given two types, each has PUT and POST, and GET for its ids and their steps, each with an id of its own."""
     assert [(path, method) for path, method, _ in _operations(document)] == [
         ("/orders", "put"),
         ("/orders", "post"),
         ("/orders/{id}", "get"),
+        ("/orders/{id}/steps", "get"),
         ("/web-hooks_2", "put"),
         ("/web-hooks_2", "post"),
         ("/web-hooks_2/{id}", "get"),
+        ("/web-hooks_2/{id}/steps", "get"),
     ]
     ids = [operation["operationId"] for _, _, operation in _operations(document)]
     assert len(set(ids)) == len(ids)
@@ -56,9 +61,9 @@ def test_each_integration_is_complete(document: dict[str, Any]) -> None:
     """Given an integration, it calls DynamoDB with the role, passes nothing through and can't succeed by default."""
     for path, _, operation in _operations(document):
         integration = operation["x-amazon-apigateway-integration"]
-        action = "GetItem" if path.endswith("}") else "UpdateItem"
+        action = {"{id}": "GetItem", "steps": "Query"}.get(path.rpartition("/")[2], "UpdateItem")
         assert integration["uri"] == f"arn:aws:apigateway:eu-west-1:dynamodb:action/{action}"
-        assert integration["credentials"] == "arn:aws:iam::111122223333:role/api"
+        assert integration["credentials"] == ROLE
         assert integration["passthroughBehavior"] == "never"
         assert set(integration["responses"]) == {r"2\d{2}", r"4\d{2}", r"5\d{2}", "default"}
         for response in integration["responses"].values():
@@ -67,7 +72,7 @@ def test_each_integration_is_complete(document: dict[str, Any]) -> None:
             for parameter in response["responseParameters"]:
                 header = parameter.removeprefix("method.response.header.")
                 assert header in operation["responses"][response["statusCode"]]["headers"]
-    default = load(SETTINGS, table="t", region="r")
+    default = load(SETTINGS, table="t", journal="j", region="r")
     assert all("credentials" not in op["x-amazon-apigateway-integration"] for _, _, op in _operations(default))
 
 
@@ -81,6 +86,14 @@ def test_no_placeholder_is_left(document: dict[str, Any]) -> None:
         for template in (*integration["requestTemplates"].values(), *responses):
             assert "%{" not in template
             assert len(template) < 300 * 1024
+
+
+def test_each_table_is_where_its_calls_go(document: dict[str, Any]) -> None:
+    """Given two tables, the steps are looked for in the journal, and nothing else is."""
+    for path, _, operation in _operations(document):
+        table = "journal" if path.endswith("/steps") else "requests"
+        for template in operation["x-amazon-apigateway-integration"]["requestTemplates"].values():
+            assert set(re.findall(r'"TableName": "(.*)"', template)) == {table}
 
 
 def test_every_refusal_is_answered(document: dict[str, Any]) -> None:
@@ -118,7 +131,7 @@ def test_binary_types_hold_for_the_whole_api(document: dict[str, Any]) -> None:
 def test_places_share_nothing(document: dict[str, Any]) -> None:
     """Given a change to one operation, no other changes with it."""
     copied = json.loads(json.dumps(document))
-    changed = load(SETTINGS, table="requests", region="eu-west-1", role_arn="arn:aws:iam::111122223333:role/api")
+    changed = load(SETTINGS, table="requests", journal="journal", region="eu-west-1", role_arn=ROLE)
     changed["paths"]["/orders"]["put"]["x-amazon-apigateway-integration"]["responses"].clear()
     changed["paths"]["/orders"]["put"]["responses"].clear()
     assert changed["paths"]["/orders"]["post"] == copied["paths"]["/orders"]["post"]

@@ -15,6 +15,7 @@ REFUSALS = {
     "other_charset": 415,
     "headers_too_large": 431,
     "unknown_id": 404,
+    "no_steps": 404,
 }
 
 

@@ -39,7 +39,27 @@ def test_it_is_pending_again_with_a_fresh_schedule() -> None:
     result, item = written(failed(), seen())
 
     assert result is WriteResult.APPLIED
-    assert item == image(attempt=9, tries=0, due_at=NOW_MS, last_error="busy")
+    assert item == image(attempt=9, rerun=9, tries=0, due_at=NOW_MS, last_error="busy")
+
+
+def test_one_that_only_undoes_asks_for_no_new_run() -> None:
+    """Given a redrive for what is still to be undone, then steps that were undone before aren't done anew by it."""
+    write = retry(state(attempt=8, status="failed"), error="busy", now_ms=NOW_MS, undo_only=True)
+    _, item = written(failed(rerun=3), write)
+
+    assert item == image(attempt=9, rerun=3, tries=0, due_at=NOW_MS, last_error="busy")
+
+
+@pytest.mark.parametrize("began", [0, 3])
+def test_one_that_only_undoes_takes_an_earlier_wish_back(began: int) -> None:
+    """Given a retry that came no further than the undo, the next one, for that alone, starts no run after it.
+
+    Runs before the one that is undone stay over: each of them began earlier.
+    """
+    write = retry(state(attempt=8, status="failed"), error="busy", now_ms=NOW_MS, undo_only=True, began=began)
+    _, item = written(failed(rerun=7), write)
+
+    assert item == image(attempt=9, rerun=began, tries=0, due_at=NOW_MS, last_error="busy")
 
 
 def test_its_change_record_runs_it() -> None:
@@ -81,4 +101,4 @@ def test_the_state_after_it_can_be_read() -> None:
     """Given the item after a redrive, its state is that of a pending request."""
     _, item = written(failed(), seen())
 
-    assert state_from(item) == state(attempt=9)
+    assert state_from(item) == state(attempt=9, rerun=9)

@@ -163,6 +163,7 @@ class ScriptedRunner:
         self.running = 0
         self.most_running = 0
         self.lost = 0
+        self.stepped = None
         self.closed = False
 
     async def call(self, request: Request) -> Ending:

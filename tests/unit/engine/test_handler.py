@@ -52,12 +52,32 @@ def test_what_can_be_called_with_a_request_is_a_handler(module: Module, source: 
 
 
 @pytest.mark.parametrize(
+    ("source", "takes_steps"),
+    [
+        ("def handle(request): ...", False),
+        ("def handle(request, steps): ...", True),
+        ("def handle(request, journal): ...", True),
+        ("def handle(request, steps=None): ...", True),
+        ("def handle(request, retries=3): ...", False),
+        ("def handle(request, *rest): ...", False),
+        ("def handle(request, *, steps=None): ...", False),
+        ("async def handle(request, steps): ...", True),
+        ("class Kitchen:\n    def __call__(self, request, steps): ...\n\nhandle = Kitchen()", True),
+        ("import functools\n\ndef cook(oven, request): ...\n\nhandle = functools.partial(cook, 1)", False),
+    ],
+)
+def test_a_second_argument_asks_for_steps(module: Module, source: str, *, takes_steps: bool) -> None:
+    """Given a handler that needs a second argument, or has one called steps, then it takes steps."""
+    assert load_handler(f"{module(source)}:handle").takes_steps is takes_steps
+
+
+@pytest.mark.parametrize(
     ("source", "says"),
     [
         ("", "has no function 'handle'"),
         ("handle = 5", "has no function 'handle'"),
         ("def handle(): ...", "def handle(request)"),
-        ("def handle(one, two): ...", "def handle(request)"),
+        ("def handle(one, two, three): ...", "def handle(request) or def handle(request, steps)"),
         ("def handle(*, request): ...", "def handle(request)"),
         ("import a_library_of_theirs", "it imports a_library_of_theirs, which is not installed"),
         ("raise RuntimeError('secret-4711')", "raised RuntimeError at"),

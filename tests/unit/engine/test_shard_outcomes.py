@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dropslot import Reject, Request, RetryLater
-from dropslot.adapters.requests.memory import ITEM_MAX_BYTES, item_bytes
+from dropslot.adapters.wire.item_size import ITEM_MAX_BYTES, item_bytes
 from dropslot.core.policy import Ending, Policy, Raised, Returned, TimedOut
 from dropslot.core.transitions import Write
 from dropslot.engine.handler import Handler

@@ -88,7 +88,7 @@ def test_a_wrong_key_is_answered_as_aws_does(value: str | None) -> None:
 
 
 def _document(asked: object, *schemes: dict[str, Any], **document: Any) -> dict[str, Any]:
-    rendered = {**copy.deepcopy(load(ApiSettings.default(), table="requests", region="eu-west-1")), **document}
+    rendered = {**copy.deepcopy(load(ApiSettings.default(), table="t", journal="j", region="eu-west-1")), **document}
     rendered["components"]["securitySchemes"] = {f"s{number}": scheme for number, scheme in enumerate(schemes)}
     if asked is not None:
         rendered["paths"]["/requests"]["put"]["security"] = asked

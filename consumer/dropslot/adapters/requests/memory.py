@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from dropslot.adapters.requests.rows import Item, attribute, state_from, unfinished_from
+from dropslot.adapters.wire.item_size import ITEM_MAX_BYTES, item_bytes
 from dropslot.core import names
 from dropslot.core.item import State, Unfinished
 from dropslot.core.transitions import Absent, AbsentOrAtMost, Condition, Equals, Insert, Present, Write
 from dropslot.engine.ports import WriteResult
 
-#: DynamoDB's limits (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html).
-ITEM_MAX_BYTES: Final = 400 * 1024
+#: Limit of a number (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html).
 NUMBER_MAX_DIGITS: Final = 38
 
 
@@ -108,23 +108,6 @@ class MemoryRequests:
 
 def _place(row: Unfinished) -> tuple[int, str]:
     return row.due_at, row.state.id
-
-
-def item_bytes(item: Item) -> int:
-    """Return an item's size as DynamoDB counts it, for the types we store.
-
-    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
-    """
-    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
-
-
-def _value_bytes(value: Mapping[str, Any]) -> int:
-    if "S" in value:
-        return len(value["S"].encode())
-    if "N" in value:
-        # Two significant digits a byte, and one more; AWS calls its own count approximate.
-        return (len(value["N"].strip("-0")) + 1) // 2 + 1
-    return 3 + sum(1 + len(name.encode()) + _value_bytes(inner) for name, inner in value.get("M", {}).items())
 
 
 def _holds(condition: Condition, item: Item) -> bool:

@@ -82,5 +82,6 @@ class TableCalls:
             raise TransientError(f"{operation} on table {self.table}: HTTP {status} without JSON") from None
         if status != 200:
             code = str(answer.get("__type", f"HTTP {status}")).rpartition("#")[2]
-            raise ServiceError(operation, self.table, code, answer.get("Item"))
+            message = str(answer.get("message", answer.get("Message", "")))
+            raise ServiceError(operation, self.table, code, item=answer.get("Item"), message=message)
         return answer

@@ -17,9 +17,13 @@ class ServiceError(TransientError):
         table: on which table.
         code: DynamoDB's name of the error.
         item: what was there instead, where a call whose condition fails asks to be told.
+        message: what DynamoDB says beside the code, for what only that tells apart.
     """
 
-    def __init__(self, operation: str, table: str, code: str, item: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, operation: str, table: str, code: str, *, item: Mapping[str, Any] | None = None, message: str = ""
+    ) -> None:
         super().__init__(f"{operation} on table {table}: {code}")
         self.code = code
         self.item = item
+        self.message = message

@@ -53,7 +53,9 @@ def _document(options: argparse.Namespace) -> dict[str, Any]:
     if options.openapi is not None:
         document: dict[str, Any] = json.loads(options.openapi.read_text(encoding="utf-8"))
         return document
-    document = load(ApiSettings.load(options.config), table=options.table, region=options.region)
+    journal = options.journal if options.journal is not None else f"{options.table}-journal"
+    settings = ApiSettings.load(options.config)
+    document = load(settings, table=options.table, journal=journal, region=options.region)
     document = with_auth(document, options.auth)
     return with_cors(document, options.cors_origin) if options.cors_origin else document
 
@@ -67,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cors-origin", default="", help="origin of the pages that may call, for --config")
     parser.add_argument("--callers", type=Path, help="who may call what the document wants signed or with a key (TOML)")
     parser.add_argument("--table", default="requests", help="table of requests, for --config")
+    parser.add_argument("--journal", help="table of finished steps, for --config; <table>-journal if not given")
     parser.add_argument("--region", default="us-east-1", help="region the calls are signed for, for --config")
     parser.add_argument("--host", type=loopback, default=LOOPBACK, help="loopback address to listen on")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one and logs it")

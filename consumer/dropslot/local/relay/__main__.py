@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stream=parsed.stream,
         region=parsed.region,
         state=parsed.state,
+        journal=parsed.journal,
         connections=parsed.connections,
         faults=faults,
         expire_every_seconds=parsed.expire_every_seconds,
@@ -103,7 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--expire-every-seconds", type=float, default=30.0, help="pause between deletions of expired items"
     )
-    parser.add_argument("--connections", metavar="TABLE", help="delete this table's expired rows, too")
+    for table in ("--journal", "--connections"):
+        parser.add_argument(table, metavar="TABLE", help="delete this table's expired rows, too")
     for rate in ("duplicate", "delay", "reorder", "skip"):
         parser.add_argument(f"--{rate}", type=float, default=0.0, metavar="RATE", help=f"{rate} this share of records")
     parser.add_argument("--delay-seconds", type=float, default=2.0, help="how long a delayed record is held")

@@ -36,7 +36,8 @@ class CarrierOptions:
         state: file that takes the relay's state.
         faults: what it does wrong on purpose.
         expire_every_seconds: pause between two passes that delete expired items.
-        connections: name of the table of connections, whose expired rows go too; None without one.
+        journal: name of the table of finished steps, whose expired rows go too; None without one.
+        connections: name of the table of connections; the same.
     """
 
     table: str
@@ -45,6 +46,7 @@ class CarrierOptions:
     state: Path
     faults: Faults
     expire_every_seconds: float
+    journal: str | None = None
     connections: str | None = None
 
 
@@ -87,16 +89,12 @@ class Carrier:
             on_deleting=self._on_deleting,
             on_kept=self.state.expiring.discard,
         )
-        self._connections_expiry = (
-            Expiry(
-                dynamodb,
-                options.connections,
-                key=(names.ID, CONNECTION),
-                every_seconds=options.expire_every_seconds,
-            )
-            if options.connections is not None
-            else None
-        )
+        # Of tables without a stream: nobody tells their deletions apart.
+        self._other_expiries = [
+            Expiry(dynamodb, table, key=(names.ID, sort_key), every_seconds=options.expire_every_seconds)
+            for table, sort_key in ((options.journal, names.RUN), (options.connections, CONNECTION))
+            if table is not None
+        ]
         self._saved_at = float("-inf")
 
     def step(self, now: float) -> bool:
@@ -120,8 +118,8 @@ class Carrier:
         moved = self._put(self._outbox.take_due(now)) or moved
         expired = self._expiry.step(now, self._epoch_ns() // 1_000_000_000)
         self.state.counters["expired"] += expired
-        if self._connections_expiry is not None:
-            self._connections_expiry.step(now, self._epoch_ns() // 1_000_000_000)
+        for other in self._other_expiries:
+            other.step(now, self._epoch_ns() // 1_000_000_000)
         if moved or expired or now - self._saved_at >= _SAVE_IDLE_SECONDS:
             self.save()
             self._saved_at = now

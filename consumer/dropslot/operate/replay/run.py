@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from dropslot.adapters.clock import SystemClock
 from dropslot.adapters.requests.dynamodb import DynamoDBRequests
+from dropslot.adapters.wire.sdk import Boto3Calls
 from dropslot.engine.backoff import Backoff
 from dropslot.operate.redrive import Fate, Redriver
 from dropslot.operate.replay.acting import Actions
@@ -123,7 +124,7 @@ class _Replay:
         client = self._target.dynamodb(writes=True)
         with (
             metered(screen, ledger.header.span) as meter,
-            closing(DynamoDBRequests(client, self._target.table)) as table,
+            closing(DynamoDBRequests(Boto3Calls(client, self._target.table))) as table,
         ):
             redriver = Redriver(
                 requests=table,

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from logging import getLogger
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dropslot.adapters.counters import MemoryCounters
 from dropslot.adapters.tally import Tally
@@ -18,6 +18,9 @@ from dropslot.runtimes.lambda_.event import stream_records
 from dropslot.runtimes.lambda_.invocation import resolve
 from dropslot.runtimes.lambda_.parking import ParkingPolicy, ParkingRunner
 from dropslot.settings import Settings
+
+if TYPE_CHECKING:
+    from dropslot.engine.steps.stepping import Stepping
 
 _log: Final = getLogger(__name__)
 
@@ -36,6 +39,8 @@ class Environment:
         clock: time.
         leave: ends the process at once; Lambda then starts a new one and the batch comes again.
         backoff: pauses while the table can't be reached; None for the usual ones.
+        make_stepping: makes what runs requests with steps, if a handler takes any; called with clock, counters and
+            backoff.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class Environment:
         clock: Clock,
         leave: Callable[[], None],
         backoff: Backoff | None = None,
+        make_stepping: "Callable[..., Stepping | None] | None" = None,
     ) -> None:
         self._settings = settings
         self._requests = requests
@@ -58,6 +64,11 @@ class Environment:
         # Late successes of earlier invocations are told with the next one.
         self._tally = Tally(self._counters.totals, monotonic_seconds=time.monotonic)
         self._started_ms = clock.now_ms()
+        self._stepping = (
+            make_stepping(clock=clock, counters=self._counters, backoff=self._backoff)
+            if make_stepping is not None
+            else None
+        )
 
     async def handle(self, event: Mapping[str, Any], *, remaining_ms: float) -> dict[str, Any]:
         """Process one batch.
@@ -111,4 +122,5 @@ class Environment:
                 policy=partial(ParkingPolicy, clock=self._clock, start_until_ms=deadline.start_until_ms),
             ),
             up_since_ms=max(self._started_ms, now_ms - settings.fresh_seconds * 1000),
+            stepping=self._stepping,
         )

@@ -4,13 +4,17 @@ The engine runs every request of a batch. Near the deadline the runner doesn't c
 once; the policy makes that a wait of no length that is no failure.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dropslot.core.errors import RetryLater
 from dropslot.core.item import State
 from dropslot.core.policy import Ending, Outcome, Policy, Raised, Waiting
 from dropslot.core.request import Request
-from dropslot.engine.ports import Clock, Runner
+from dropslot.engine.ports import Clock, Runner, SteppedRunner
+from dropslot.engine.steps.interrupt import Interrupt
+
+if TYPE_CHECKING:
+    from dropslot.engine.steps.visit import Undo, Visit
 
 #: The `last_error` of a parked request.
 PARKED: Final = "not started: the function's time was nearly up"
@@ -37,13 +41,37 @@ class ParkingRunner:
 
     async def call(self, request: Request) -> Ending:
         """See `Runner.call`."""
+        return self._parked(request) or await self._runner.call(request)
+
+    @property
+    def stepped(self) -> SteppedRunner | None:
+        """See `Runner.stepped`."""
+        return self if self._runner.stepped is not None else None
+
+    async def call_with(self, request: Request, visit: "Visit") -> Ending:
+        """See `SteppedRunner.call_with`."""
+        return self._parked(request) or await self._inner.call_with(request, visit)
+
+    async def undo(self, request: Request, visit: "Visit", undos: "list[Undo]") -> Ending:
+        """See `SteppedRunner.undo`; what doesn't fit into the invocation any more waits."""
+        if self._clock.now_ms() > self._start_until_ms:
+            return Raised(visit.interrupted(Interrupt(PARKED, Waiting(PARKED, 0, counts=False))))
+        return await self._inner.undo(request, visit, undos)
+
+    @property
+    def _inner(self) -> SteppedRunner:
+        stepped = self._runner.stepped
+        assert stepped is not None  # noqa: S101 - nobody calls it with steps otherwise
+        return stepped
+
+    def _parked(self, request: Request) -> Ending | None:
         key = (request.id, request.accepted_at.timestamp())
         # Another try of one that was called is the policy's to decide: it is no park, or it might never come to an end.
         if key not in self._called:
             if self._clock.now_ms() > self._start_until_ms:
                 return Raised(ParkedError(PARKED))
             self._called.add(key)
-        return await self._runner.call(request)
+        return None
 
     @property
     def lost(self) -> int:

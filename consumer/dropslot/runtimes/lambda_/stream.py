@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from dropslot.adapters.clock import SystemClock
-from dropslot.runtimes.handling import make_runners
+from dropslot.runtimes.handling import make_runners, make_stepping
 from dropslot.runtimes.lambda_.deadline import check_function_timeout
 from dropslot.runtimes.lambda_.environment import Environment
 from dropslot.runtimes.lambda_.function import Function
-from dropslot.runtimes.lambda_.table import open_table
+from dropslot.runtimes.lambda_.table import open_calls, open_table
 from dropslot.settings import Settings
 
 
@@ -28,12 +28,14 @@ def _build(environment: Mapping[str, str], settings: Settings, remaining_ms: flo
     # Before the handlers are imported, which takes its part of the time.
     check_function_timeout(remaining_ms=remaining_ms, handler_limit_seconds=settings.handler_timeout_seconds)
     runners = make_runners(settings)
+    open_journal = partial(open_calls, environment, table=settings.journal, region=settings.region)
     return Environment(
         settings=settings,
         requests=open_table(environment, table=settings.table, region=settings.region),
         runners=runners,
         clock=SystemClock(),
         leave=_leave,
+        make_stepping=partial(make_stepping, settings, runners, open_journal),
     )
 
 

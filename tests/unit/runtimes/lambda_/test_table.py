@@ -1,10 +1,10 @@
-"""Which way to the table is taken."""
+"""Which way to a table is taken."""
 
 import pytest
 
-from dropslot.adapters.requests.direct import DirectRequests
-from dropslot.adapters.requests.dynamodb import DynamoDBRequests
-from dropslot.runtimes.lambda_.table import open_table
+from dropslot.adapters.wire.dynamodb import TableCalls
+from dropslot.adapters.wire.sdk import Boto3Calls
+from dropslot.runtimes.lambda_.table import open_calls
 
 LAMBDA = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token"}
 
@@ -12,13 +12,13 @@ LAMBDA = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SES
 @pytest.mark.parametrize("region", ["eu-central-1", "us-gov-west-1", "ap-southeast-5", "mx-central-1"])
 def test_what_lambda_sets_is_enough(region: str) -> None:
     """Given credentials of the role and a public region, then no SDK is needed."""
-    assert isinstance(open_table(LAMBDA, table="requests", region=region), DirectRequests)
+    assert isinstance(open_calls(LAMBDA, table="requests", region=region), TableCalls)
 
 
 def test_an_endpoint_can_be_set() -> None:
     """Given the endpoint of a server in clear text, then what only matters to encrypted ones is left aside."""
     environment = {**LAMBDA, "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8000", "AWS_CA_BUNDLE": "/ca.pem"}
-    assert isinstance(open_table(environment, table="requests", region="nowhere"), DirectRequests)
+    assert isinstance(open_calls(environment, table="requests", region="nowhere"), TableCalls)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,6 @@ def test_an_endpoint_can_be_set() -> None:
 )
 def test_anything_else_is_left_to_the_sdk(region: str, changed: dict[str, str]) -> None:
     """Given other credentials, endpoints or proxies, then boto3 finds its way."""
-    table = open_table({**LAMBDA, **changed}, table="requests", region=region)
-    assert isinstance(table, DynamoDBRequests)
-    table.close()
+    calls = open_calls({**LAMBDA, **changed}, table="requests", region=region)
+    assert isinstance(calls, Boto3Calls)
+    calls.close()

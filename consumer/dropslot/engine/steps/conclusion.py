@@ -1,0 +1,214 @@
+"""How a run with steps ends: the journal is closed first, then the request gets that outcome."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, TypeAlias
+
+import msgspec
+
+from dropslot.core import journal_writes as writes
+from dropslot.core.errors import JournalFullError
+from dropslot.core.journal import OUTLIVES_SECONDS
+from dropslot.core.leftovers import with_leftovers, without_leftovers
+from dropslot.core.policy import Done, Ending, Failed, Outcome, Policy, Raised, Returned, TimedOut, Waiting, describe
+from dropslot.engine.ports import Counters
+from dropslot.engine.steps.interrupt import Interrupt, Turned
+from dropslot.engine.steps.session import Session
+from dropslot.engine.steps.visit import NOTHING_UNDONE, Undo, Visit
+
+#: The `last_error` of a request that an operator has put in again while something of it was still to be undone.
+ANEW: Final = "undone; it runs anew"
+
+#: Has steps undone; returns how that ended and what it came to.
+UndoCall: TypeAlias = Callable[[list[Undo]], Awaitable[tuple[Ending, Visit]]]
+
+
+class Conclusion:
+    """Ends one run.
+
+    Args:
+        session: its journal.
+        visit: the last call of its handler.
+        judge: judges how that ended.
+        undo: has steps undone.
+        policy: knows the retry schedule.
+        ttl_seconds: how long a done request is kept.
+        counters: where events are counted.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        visit: Visit,
+        *,
+        judge: Callable[[], Outcome],
+        undo: UndoCall,
+        policy: Policy,
+        ttl_seconds: int,
+        counters: Counters,
+    ) -> None:
+        self._session = session
+        self._visit = visit
+        self._judge = judge
+        self._undo = undo
+        self._policy = policy
+        self._ttl_seconds = ttl_seconds
+        self._counters = counters
+
+    async def outcome(self, ending: Ending) -> Outcome | None:
+        """Return the outcome to write; None if another worker has the request.
+
+        Args:
+            ending: of the handler's last call.
+        """
+        try:
+            return await self._outcome(ending)
+        except Interrupt as interrupt:  # the claim was lost just now, or couldn't be had
+            return interrupt.outcome
+
+    async def late_outcome(self) -> Outcome | None:
+        """Take the success of a handler that passed its limit, if nobody has claimed the request since."""
+        session, visit = self._session, self._visit
+        outcome = self._judge()
+        is_void = visit.interrupt is not None or visit.misuse is not None or session.turned is not None
+        if is_void or not isinstance(outcome, Done):
+            return None
+        try:
+            return await self._done(outcome)
+        except Interrupt:
+            return None
+
+    async def _outcome(self, ending: Ending) -> Outcome | None:
+        session, visit = self._session, self._visit
+        visit.end()
+        if isinstance(ending, TimedOut):
+            session.hold.stop()
+        if visit.interrupt is not None and not isinstance(visit.interrupt, Turned):
+            await session.hold.release()
+            return visit.interrupt.outcome
+        if isinstance(visit.interrupt, Turned):
+            return await self._undone()
+        if visit.misuse is not None and session.turned is None:
+            return await self._failed_as_it_is(str(visit.misuse))
+        return await self._judged(ending)
+
+    async def _judged(self, ending: Ending) -> Outcome | None:
+        session, visit = self._session, self._visit
+        if session.doomed and session.entry is None:  # it has come to no step, or none would have let it go on
+            await session.claim()
+        outcome = self._judge()
+        if isinstance(outcome, Waiting):
+            return await self._waiting(outcome, ending)
+        if visit.under_way and session.turned is None and not isinstance(ending, TimedOut):
+            return await self._failed_as_it_is(
+                f"the handler ended while step {visit.under_way!r} was under way: wait for each. {NOTHING_UNDONE}"
+            )
+        if isinstance(outcome, Failed):
+            return await self._failed(outcome)
+        return await self._done(outcome)
+
+    async def _waiting(self, outcome: Waiting, ending: Ending) -> Outcome | None:
+        session, visit = self._session, self._visit
+        if session.turned is not None and not visit.unknown() and not isinstance(ending, TimedOut):
+            return await self._undone()  # it has shown all of it, whatever became of it then
+        may_come_back = isinstance(ending, TimedOut) and ending.late is not None
+        if session.entry is not None and (visit.under_way or may_come_back):
+            # What is under way may still be noted, until the lease ends: it is kept, if nobody has taken it.
+            await session.hold.renew()
+            session.hold.stop_renewing()
+        else:
+            await session.hold.release()
+        return outcome
+
+    async def _done(self, outcome: Done) -> Outcome | None:
+        session, visit = self._session, self._visit
+        if session.entry is None:
+            return outcome
+        if session.turned is not None:  # it returned before it came to what was never finished
+            return await self._undone()
+        if visit.unknown():
+            step = visit.unknown()[0]
+            return await self._failed_as_it_is(
+                f"the handler returned after {visit.asked} steps, and had run {step.name!r} after these before: "
+                f"steps of requests that are half-way can't be renamed, reordered or removed. {NOTHING_UNDONE}"
+            )
+        ttl = session.clock.now_ms() // 1000 + self._ttl_seconds + OUTLIVES_SECONDS
+        try:
+            await session.hold.end(partial(writes.close_done, result=outcome.result, ttl=ttl))
+        except JournalFullError:
+            return await self._failed_as_it_is(
+                f"the journal of its steps has no room for the handler's result. {NOTHING_UNDONE}"
+            )
+        return outcome
+
+    async def _failed_as_it_is(self, error: str) -> Outcome:
+        """Fail a request and undo nothing: a retry goes on behind what is finished."""
+        if self._session.entry is not None:
+            await self._session.hold.end(partial(writes.close_failed, error=error))
+        return Failed(error)
+
+    async def _failed(self, outcome: Failed) -> Outcome | None:
+        session, visit = self._session, self._visit
+        if session.entry is None:
+            if not await session.find():
+                return outcome
+            await session.claim()
+        if session.turned is None:
+            if not visit.undos and not visit.unknown():
+                return await self._failed_as_it_is(outcome.error)
+            await session.turn(outcome.error)
+        return await self._undone()
+
+    async def _undone(self) -> Outcome | None:
+        session, visit = self._session, self._visit
+        # What couldn't be undone since an operator last asked for it isn't tried again.
+        while undos := [undo for undo in visit.left() if not session.steps[undo.index].undo_error]:
+            ending, undo_visit = await self._undo(undos)
+            undo_visit.end()
+            if undo_visit.interrupt is not None:
+                await session.hold.release()
+                return undo_visit.interrupt.outcome
+            if isinstance(ending, Returned):
+                break
+            why = describe(ending.error) if isinstance(ending, Raised) else "it did not return in time"
+            later = self._later(ending, why)
+            if later is not None:
+                await session.hold.release(undo_tries=self._undo_tries + 1)
+                return later
+            # Its schedule is used up: the others must not wait for it for ever.
+            failing = next(undo for undo in undos if not session.steps[undo.index].undone_at)
+            await session.not_undone(failing.index, why)
+        if visit.left() or visit.unknown():
+            return await self._stuck()
+        error = without_leftovers(_text(session.turned))
+        await session.hold.end(partial(writes.close_undone, error=error))
+        self._counters.add("undone")
+        if session.entry is not None and session.state.rerun > session.entry.began:
+            return Waiting(ANEW, 0, counts=False)
+        return Failed(error)
+
+    @property
+    def _undo_tries(self) -> int:
+        return self._session.entry.undo_tries if self._session.entry is not None else 0
+
+    def _later(self, ending: Ending, why: str) -> Waiting | None:
+        """Return the wait of a request whose undo met an error that may pass; None once the schedule is used up."""
+        after_seconds = getattr(ending.error, "after_seconds", None) if isinstance(ending, Raised) else None
+        state = msgspec.structs.replace(self._session.state, tries=self._undo_tries)
+        later = self._policy.later(state, f"undo: {why}", after_seconds)
+        return Waiting(later.last_error, later.after_ms, counts=False) if isinstance(later, Waiting) else None
+
+    async def _stuck(self) -> Outcome:
+        """Fail a request of which something is left."""
+        session, visit = self._session, self._visit
+        steps = session.steps
+        left = [f"{undo.plan.name} ({steps[undo.index].undo_error})" for undo in visit.left()]
+        left = [f"{step.name} (the handler didn't come to it)" for step in reversed(visit.unknown())] + left
+        error = with_leftovers(_text(session.turned), left)
+        await session.hold.end(partial(writes.close_stuck, error=error))
+        self._counters.add("not_undone")
+        return Failed(error)
+
+
+def _text(error: str | None) -> str:
+    return error if error is not None else ""

@@ -1,0 +1,112 @@
+"""The journal of one run of a request, as the worker that runs it has it."""
+
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from dropslot.core import journal_writes as writes
+from dropslot.core.errors import JournalFullError
+from dropslot.core.item import State
+from dropslot.core.journal import Entry, Step
+from dropslot.core.policy import Failed
+from dropslot.engine.ports import Clock
+from dropslot.engine.steps.claim import Hold
+from dropslot.engine.steps.interrupt import Interrupt
+
+#: What a journal may hold: with names, errors and the handler's own result it fits an item of 400 KB.
+RESULTS_MAX_BYTES: Final = 200_000
+STEPS_MAX: Final = 250
+
+
+class Session:
+    """One run's journal. It makes no call before the handler's first step.
+
+    Args:
+        state: the request as it is run.
+        hold: of its journal.
+        clock: time.
+        doomed: why the request fails whatever its handler does now: only what is finished is undone; "" if it needn't.
+    """
+
+    def __init__(self, state: State, hold: Hold, *, clock: Clock, doomed: str = "") -> None:
+        self.state: Final = state
+        self.hold: Final = hold
+        self.clock: Final = clock
+        self.doomed: Final = doomed
+        #: As it was claimed; None before.
+        self.entry: Entry | None = None
+        self.steps: list[Step] = []
+        #: Why it is being undone; None while it isn't.
+        self.turned: str | None = None
+
+    async def find(self) -> bool:
+        """Tell whether an earlier run of this request has finished any step."""
+        entry = await self.hold.find(self.state)
+        return entry is not None and bool(entry.steps)
+
+    async def claim(self) -> None:
+        """Claim the journal.
+
+        Raises:
+            Interrupt: this run is over before it has begun.
+        """
+        self.entry = entry = await self.hold.take(self.state)
+        self.steps = list(entry.steps)
+        if entry.undoing:
+            self.turned = entry.error
+        elif self.doomed:
+            if not self.steps:
+                await self.hold.release()
+                raise Interrupt("its outcome is known", Failed(self.doomed))
+            await self.turn(self.doomed)
+
+    async def turn(self, error: str) -> None:
+        """Turn to undoing, for good.
+
+        Raises:
+            Interrupt: the claim is lost.
+        """
+        await self.hold.write(partial(writes.turn, error=error))
+        self.turned = error
+
+    async def finish(self, name: str, result: str) -> None:
+        """Note that a step is finished.
+
+        Raises:
+            Interrupt: the claim is lost.
+            JournalFullError: there is no room for it.
+        """
+        if self.turned is not None:  # it passed its limit, and the request has failed meanwhile
+            raise Interrupt("it is being undone", None)
+        step = Step(name=name, result=result, at=self.clock.now_ms())
+        if len(self.steps) >= STEPS_MAX or _size([*self.steps, step]) > RESULTS_MAX_BYTES:
+            raise JournalFullError
+        await self.hold.write(partial(writes.finish, index=len(self.steps), step=step))
+        self.steps.append(step)
+
+    async def undone(self, index: int) -> None:
+        """Note that a step is undone.
+
+        Raises:
+            Interrupt: the claim is lost.
+        """
+        at_ms = self.clock.now_ms()
+        await self.hold.write(partial(writes.undone, index=index, at_ms=at_ms))
+        self._mark(index, undone_at=at_ms)
+
+    async def not_undone(self, index: int, error: str) -> None:
+        """Note why a step can't be undone.
+
+        Raises:
+            Interrupt: the claim is lost.
+        """
+        await self.hold.write(partial(writes.not_undone, index=index, error=error))
+        self._mark(index, undo_error=error)
+
+    def _mark(self, index: int, **marks: Any) -> None:
+        self.steps[index] = msgspec.structs.replace(self.steps[index], **marks)
+
+
+def _size(steps: list[Step]) -> int:
+    return sum(len(step.result.encode()) for step in steps)
