@@ -64,8 +64,8 @@ smoke-arguments:
 
 bench: setup ## measure CPU per record, of an invocation and of a cold start, beside boto3 and Powertools: bench/README.md
 	@$(PY) -m bench.record_cost
-	@$(PY) -m bench.cold_path
 	@$(PY) -m bench.invocation
+	@$(PY) -m bench.cold_path
 
 bench-steps: setup ## measure steps beside DBOS and Lambda's durable functions, what they cost, and that no steps cost none
 	@[ -e .dropslot/bench/pyvenv.cfg ] || $(UV) venv --quiet --python $(PY) .dropslot/bench

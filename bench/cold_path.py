@@ -16,13 +16,16 @@ from rich.console import Console
 from rich.progress import track
 
 from bench.backend import Backend, lambda_event, running_backend
-from bench.figures import Figure, print_figures
+from bench.figures import Figure, print_figures, times_less
 from bench.packages import BOTO3, DROPSLOT, POWERTOOLS, make_asset
 from dropslot.local.clients import REGION, local_environment
 
 ROUNDS: Final = 15
 
 BY_HAND: Final = "boto3.client and update_item"
+OURS: Final = "dropslot_stream.handler"
+#: So many times less CPU than by hand is what docs/lambda.md says of ours.
+LEAST: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,7 @@ WAYS: Final = {
     "Powertools' batch processor": Way(
         module="bench_powertools", modules=(*BOTO3, *POWERTOOLS, "bench_powertools", "bench_outcome")
     ),
-    "dropslot_stream.handler": Way(module="dropslot_stream", modules=DROPSLOT),
+    OURS: Way(module="dropslot_stream", modules=DROPSLOT),
     # As anything that only the SDK knows makes it: see runtimes/lambda_/table.py.
     "- by way of boto3": Way(
         module="dropslot_stream", modules=(*DROPSLOT, *BOTO3), variables=(("AWS_USE_FIPS_ENDPOINT", "false"),)
@@ -92,14 +95,19 @@ def measure(backend: Backend, assets: Path, console: Console) -> dict[str, list[
     return figures
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure and print. Returns the exit code: 1 if ours takes more than the documents say."""
     console = Console()
     with tempfile.TemporaryDirectory() as assets, running_backend() as backend:
         figures = measure(backend, Path(assets), console)
     title = f"fresh process to first confirmed outcome, {ROUNDS} processes each in turns, medians"
     print_figures(console, title, "ms", figures, base=BY_HAND)
+    less = times_less(figures[BY_HAND], figures[OURS]).cpu
+    if less < LEAST:
+        console.print(f"{OURS} takes {less:.2f} times less CPU than {BY_HAND}, which is below {LEAST:g}")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -21,6 +21,15 @@ class Figure:
     wall: float
 
 
+def times_less(base: Sequence[Figure], rounds: Sequence[Figure]) -> Figure:
+    """Return how many times less than the base a way takes: the median over the rounds."""
+    pairs = list(zip(base, rounds, strict=True))
+    return Figure(
+        cpu=statistics.median(other.cpu / figure.cpu for other, figure in pairs),
+        wall=statistics.median(other.wall / figure.wall for other, figure in pairs),
+    )
+
+
 def print_figures(
     console: Console, title: str, unit: str, figures: Mapping[str, Sequence[Figure]], *, base: str
 ) -> None:
@@ -38,12 +47,12 @@ def print_figures(
     for column in (f"CPU {unit}", "x less", f"wall {unit}", "x less"):
         table.add_column(column, justify="right", no_wrap=True)
     for way, rounds in figures.items():
-        pairs = list(zip(figures[base], rounds, strict=True))
+        less = times_less(figures[base], rounds)
         table.add_row(
             way,
             f"{statistics.median(figure.cpu for figure in rounds):,.0f}",
-            f"{statistics.median(other.cpu / figure.cpu for other, figure in pairs):.2f}",
+            f"{less.cpu:.2f}",
             f"{statistics.median(figure.wall for figure in rounds):,.0f}",
-            f"{statistics.median(other.wall / figure.wall for other, figure in pairs):.2f}",
+            f"{less.wall:.2f}",
         )
     console.print(table)

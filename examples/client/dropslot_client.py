@@ -70,13 +70,13 @@ class State:
 
 @dataclass(slots=True, kw_only=True)
 class _Wait:
-    """Somebody who waits for an outcome. `changed` is set after state or time of asking were."""
+    """Somebody who waits for an outcome. `told` gets it when it is pushed; `changed` is set after `ask_at` was."""
 
     type: str
     id: str
     ask_at: float
     watched: bool = False
-    state: State | None = None
+    told: "asyncio.Future[State]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def ask_in(self, seconds: float) -> None:
@@ -156,18 +156,24 @@ class Client:
         wait = _Wait(type=type_name, id=request_id, ask_at=_now() + _FIRST_ASK_SECONDS)
         self._waits.append(wait)
         self._wanted.set()
+        asking = asyncio.create_task(self._ask(wait))
         try:
             if self._socket is not None:
                 await self._watch(self._socket, [wait])
-            return await self._follow(wait)
+            # A call that hangs must not keep what is pushed meanwhile.
+            await asyncio.wait([wait.told, asking], return_when=asyncio.FIRST_COMPLETED)
+            return await (wait.told if wait.told.done() else asking)
         finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
             self._waits.remove(wait)
             if not self._waits:
                 self._wanted.clear()
 
-    async def _follow(self, wait: _Wait) -> State:
+    async def _ask(self, wait: _Wait) -> State:
+        """Ask now and then, until the API knows the outcome."""
         failures = 0
-        while wait.state is None:
+        while True:
             wait.changed.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(wait.changed.wait(), max(0.0, wait.ask_at - _now()))
@@ -183,7 +189,6 @@ class Client:
             failures = failures + 1 if answer.state is None else 0
             pause = max(_jittered(failures) if failures else _FIRST_PAUSE_SECONDS, answer.wait_seconds)
             wait.ask_at = _now() + (max(pause, self._watched_ask_seconds) if wait.watched else pause)
-        return wait.state
 
     async def _call(self, method: str, path: str, headers: Mapping[str, str], content: bytes) -> _Answer:
         """Make one call.
@@ -257,8 +262,8 @@ class Client:
             if (wait.type, wait.id) != (frame.get("type"), state.id):
                 continue
             if state.settled and not frame.get("result_omitted"):
-                wait.state = state
-                wait.changed.set()
+                if not wait.told.done():
+                    wait.told.set_result(state)
             elif state.settled or state.status == UNKNOWN:
                 # The HTTP API knows the whole result, and has the last word on what is unknown.
                 wait.ask_in(0)

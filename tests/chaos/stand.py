@@ -21,6 +21,8 @@ from tests.chaos.proxy import Proxy, running_proxy
 from tests.chaos.rig import Rig
 from tests.chaos.workload import Client
 
+#: Of the stream, unless somebody chooses.
+SHARDS: Final = 2
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[1]
 #: Everything that takes minutes in production takes seconds here.
@@ -53,7 +55,7 @@ def running_rig(
     *,
     consumer: str = KCL,
     persistent: bool = False,
-    shards: int = 2,
+    shards: int = SHARDS,
     relay_faults: Faults | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Rig]:

@@ -15,6 +15,7 @@ import pytest
 
 from dropslot.local.clients import REGION
 from dropslot.local.gateway.callers import RoleSession
+from dropslot.local.ports import LOOPBACK
 from dropslot_client import Client, RefusedError, State
 from tests.browser.chromium import running_chromium, serving_page
 from tests.browser.handlers import GONE, HELD
@@ -154,6 +155,32 @@ def test_a_page_signs_its_calls_and_its_connection(kitchen: Kitchen, population:
         kitchen.open_gate(dish)
         told = tab.wait_for_function("() => window.told_").json_value()
         assert told == {"id": key, "type": TYPE, "status": "done", "result": {"made": dish}}
+
+
+def test_a_call_that_hangs_keeps_no_outcome_that_is_pushed(make_client: MakeClient, kitchen: Kitchen) -> None:
+    """Given a watched order and an API that takes a call and never answers it, then the outcome is told meanwhile."""
+
+    async def order() -> None:
+        dish, key, asked = new_name(HELD), new_name("key-"), asyncio.Event()
+
+        async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readline()
+            asked.set()
+            await reader.read()  # until the client hangs up
+            writer.close()
+
+        async with await asyncio.start_server(hang, LOOPBACK, 0) as server:
+            url = f"http://{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
+            async with make_client() as client, make_client(url=url, watched_ask_seconds=0.1) as watcher:
+                await client.submit(TYPE, _body(dish), key=key)
+                outcome = asyncio.create_task(watcher.outcome(TYPE, key))
+                await _watched(kitchen, key)
+                await asked.wait()
+                kitchen.open_gate(dish)
+                # Half of what the client gives a call.
+                assert (await asyncio.wait_for(outcome, 17)).status == "done"
+
+    _run(order())
 
 
 def test_more_ids_than_one_message_takes_are_watched(make_client: MakeClient, caplog: pytest.LogCaptureFixture) -> None:

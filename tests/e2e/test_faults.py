@@ -3,15 +3,20 @@
 from pathlib import Path
 
 import httpx
+import pytest
 
 from dropslot.core import names
-from tests.e2e.conftest import MakePipeline
+from dropslot.local.options import KCL, LAMBDA
+from tests.e2e.conftest import MAPPING, MakePipeline
 from tests.e2e.pipeline import Pipeline, eventually, item_id
 
 
-def test_a_stopped_table_is_never_a_202_and_loses_nothing(make_pipeline: MakePipeline, tmp_path: Path) -> None:
+@pytest.mark.parametrize("consumer", [KCL, LAMBDA])
+def test_a_stopped_table_is_never_a_202_and_loses_nothing(
+    make_pipeline: MakePipeline, tmp_path: Path, consumer: str
+) -> None:
     """Given requests under way, when DynamoDB stops, then the API answers JSON 503, and once it is back all settle."""
-    with make_pipeline({}, persist=tmp_path / "data") as pipeline:
+    with make_pipeline({}, consumer=consumer, mapping=MAPPING, persist=tmp_path / "data") as pipeline:
         before = pipeline.submit_all("notes", [f"before {n}" for n in range(20)])
         under_way = [pipeline.task("late", seconds=1.5) for _ in range(8)]
         eventually(lambda: len(pipeline.all_runs().keys() & {item_id("tasks", one) for one in under_way}) == 8)

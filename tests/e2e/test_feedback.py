@@ -6,7 +6,8 @@ import secrets
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +26,7 @@ from dropslot.local.gateway.callers import RoleSession
 from dropslot.local.mapping.options import NOTIFY_OPTIONS
 from dropslot.local.options import LAMBDA, StackOptions
 from dropslot.local.parts import Parts
+from dropslot.local.socket.options import SocketOptions
 from dropslot.local.stack import Stack
 from tests.contract.http.population import Population, signed_by
 from tests.e2e.conftest import HERE, MAPPING, ROOT, SETTINGS, skip_or_fail
@@ -40,6 +42,8 @@ TYPE: Final = "tasks"
 #: Longer than any test: what waits for so long is waiting until the test says otherwise.
 HOUR_SECONDS: Final = 3600
 SAMPLES: Final = 20
+#: Watchers that don't read.
+DEAF: Final = 4
 #: Origin of the pages that may call.
 PAGE: Final = "https://shop.example"
 POPULATION: Final = Population()
@@ -352,20 +356,33 @@ def test_a_page_of_another_origin_cannot_connect(me: Caller) -> None:
         assert watch(client, "never-sent")[0]["status"] == "unknown"
 
 
-def test_a_watcher_that_does_not_read_holds_nobody(me: Caller, pusher: Any) -> None:
-    """Given a watcher whose buffers are full, when its request is done, then another watcher hears of it at once."""
+def test_watchers_that_do_not_read_hold_nobody(me: Caller, pusher: Any) -> None:
+    """Given watchers whose buffers are full, when their request is done, then one behind them hears of it meanwhile."""
     request_id = me.waiting()
-    with deaf_client(me.socket_url) as deaf, me.connect() as client:
-        deaf.sendall(_masked(json.dumps({"action": "watch", "type": TYPE, "ids": [request_id]})))
-        eventually(lambda: len(_watchers(me, request_id)) == 1)
-        (deaf_id,) = _watchers(me, request_id)
-        _fill_up(pusher, deaf_id)
+    with ExitStack() as connections, ThreadPoolExecutor(DEAF) as threads:
+        for _ in range(DEAF):
+            deaf = connections.enter_context(deaf_client(me.socket_url))
+            deaf.sendall(_masked(json.dumps({"action": "watch", "type": TYPE, "ids": [request_id]})))
+        eventually(lambda: len(_watchers(me, request_id)) == DEAF)
+        deaf_ids = _watchers(me, request_id)
+        client = connections.enter_context(me.connect())
         watch(client, request_id)
+        # Pushed to in the order of their ids, which the server makes up.
+        while _watchers(me, request_id)[-1] in deaf_ids:
+            client = connections.enter_context(me.connect())
+            watch(client, request_id)
+        # Last, since the server cuts off who doesn't read for long.
+        list(threads.map(lambda deaf_id: _fill_up(pusher, deaf_id), deaf_ids))
 
         me.finish(request_id)
         written = time.monotonic()
         assert heard(client)["status"] == names.DONE
-        assert time.monotonic() - written < 3.0
+        # The server waits so long for each before it refuses a push.
+        assert time.monotonic() - written < DEAF * SocketOptions().push_seconds
+        # It did: they were there all the time.
+        for deaf_id in deaf_ids:
+            with pytest.raises(pusher.exceptions.LimitExceededException):
+                pusher.post_to_connection(ConnectionId=deaf_id, Data=b"x")
 
 
 def test_how_long_a_push_takes(me: Caller, tell: Callable[[object], None]) -> None:

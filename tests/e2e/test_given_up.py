@@ -16,6 +16,8 @@ from tests.integration.operate.operator import run
 
 #: A batch is one request, delivered once.
 ONE_BY_ONE = replace(MAPPING, batch_size=1, bisect=False, retry_attempts=0)
+#: The sweep leaves alone what is given up, for as long as any wait of a test and some more.
+PATIENT = {"DROPSLOT_SWEEP_GRACE_SECONDS": "600"}
 
 
 def test_a_document_names_what_is_to_be_redriven_and_nothing_else(
@@ -27,7 +29,7 @@ def test_a_document_names_what_is_to_be_redriven_and_nothing_else(
     """
     mended = tmp_path / "mended"
     with (
-        make_pipeline({}, consumer=LAMBDA, mapping=ONE_BY_ONE) as pipeline,
+        make_pipeline(PATIENT, consumer=LAMBDA, mapping=ONE_BY_ONE) as pipeline,
         announced(as_running(pipeline.stack.info), work_dir),
     ):
         ids = [pipeline.task("die_without", file=str(mended)) for _ in range(4)]

@@ -22,17 +22,20 @@ from dropslot.local.process import Process, ProcessSpec
 from dropslot.local.stack import CONSUMER
 from tests.e2e.conftest import MAPPING, ROOT, SETTINGS, MakePipeline
 from tests.e2e.handlers import RUN_LOG
-from tests.e2e.lingering import LINGER
+from tests.e2e.lingering import BEGUN, BOTH, SIDE
 from tests.e2e.pipeline import Pipeline, eventually, item_id
 
 REQUESTS: Final = int(os.environ.get("MIGRATION_REQUESTS", "400"))
 #: Of each phase before and after; enough for every shard.
 FEW: Final = 40
+#: Of the outcomes, while both are up. The handler decides who is first, so this shows that both bring them, and not
+#: which of them is quicker here.
 LEAST_SHARE: Final = 0.2
 CHOSEN: Final = {
     **SETTINGS,
     "DROPSLOT_HANDLER": "tests.e2e.lingering:handle",
-    "DROPSLOT_HANDLER_TIMEOUT_SECONDS": "10",
+    # Above what a run waits for the other consumer's.
+    "DROPSLOT_HANDLER_TIMEOUT_SECONDS": "25",
     # So that no run waits for another one.
     "DROPSLOT_CONCURRENCY": "200",
     # Nothing waits here: the servers have enough to do with two readers.
@@ -49,15 +52,16 @@ def test_either_consumer_can_join_and_either_can_go(
     When the containers go, then functions bring everything; once they are back and the functions go, it is the other
     way round. What was settled before a consumer joined doesn't run again because of it.
     """
-    with make_pipeline({**CHOSEN, LINGER: "3"}, shards=2) as pipeline:
+    (begun := tmp_path / "begun").mkdir()
+    with make_pipeline({**CHOSEN, SIDE: KCL, BEGUN: str(begun)}, shards=2) as pipeline:
         feeds = pipeline.feeds()
         containers, functions = Path(pipeline.stack.info.state) / "consumer", tmp_path / "mapping"
         ids = _settle(pipeline, "containers alone", FEW)
         _await_brought(containers, functions, FEW)
         runs = pipeline.all_runs()
 
-        with _mapping(pipeline, functions):
-            ids += (both := _settle(pipeline, "both", REQUESTS))
+        with _mapping(pipeline, functions, begun):
+            ids += (both := _settle(pipeline, BOTH, REQUESTS))
             _await_brought(containers, functions, FEW + REQUESTS)
             brought = {KCL: _brought(containers, KCL) - FEW, LAMBDA: _brought(functions, LAMBDA)}
             assert {key: pipeline.all_runs()[key] for key in runs} == runs
@@ -119,14 +123,14 @@ def _outcome(change: Mapping[str, Any], image: str) -> tuple[str, str] | None:
 
 
 @contextmanager
-def _mapping(pipeline: Pipeline, state_dir: Path) -> Iterator[None]:
+def _mapping(pipeline: Pipeline, state_dir: Path, begun: Path) -> Iterator[None]:
     """Run the Lambda consumer beside the stack's own."""
     info = pipeline.stack.info
     state_dir.mkdir()
     variables = {
         **CHOSEN,
-        # Less than the container's, since it also keeps the next batch waiting.
-        LINGER: "1.5",
+        SIDE: LAMBDA,
+        BEGUN: str(begun),
         "DROPSLOT_TABLE": info.table,
         "DROPSLOT_JOURNAL": info.journal_table,
         RUN_LOG: str(pipeline.run_log),

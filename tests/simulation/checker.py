@@ -250,7 +250,8 @@ class Checker:
         for record in records:
             life = self.lives.get((record.id, record.accepted_at))
             # What another worker has the steps of is passed, and left to that worker, or to the sweep.
-            if record.asks and life is not None and not life.reused and not life.stepped:
+            taken = life is not None and life.stepped and self._world.sagas.is_taken(life.key)
+            if record.asks and life is not None and not life.reused and not taken:
                 item = self._world.table.items.get(record.id)
                 self._demand(
                     items.resolved(item, record.accepted_at, record.attempt),

@@ -73,10 +73,10 @@ class OperationChecker:
         )
         self._demand(attempt == before + 1, "a redrive is the next attempt", request_id, became)
         self._demand(
-            (request_id, life.key[1], before, error_of(old)) in holder.seen,
+            holder.means((request_id, life.key[1], before, error_of(old))),
             "operators redrive what they have seen",
             request_id,
-            f"{holder.name} hasn't seen it as {items.Brief(old)}",
+            f"{holder.name} hasn't seen it as {items.Brief(old)}, or only after it was asked",
         )
         if was == "failed":
             kept = new.get(names.LAST_ERROR) == old[names.ERROR]

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
+from dropslot.core import names
 from dropslot.core.transitions import Insert, Write
 from dropslot.operate.row import Row
 from tests.simulation.feed import Record
@@ -11,6 +12,9 @@ from tests.simulation.holder import OPERATOR
 from tests.simulation.life import Key
 from tests.simulation.loop import Image
 from tests.simulation.operators_plan import DELETE, REPLAY, REPLAY_FAILED, REPLAY_FORCE, RETRY
+
+#: A settled request as it was seen: id, generation, attempt, and error, "" if it is done.
+Seen: TypeAlias = tuple[str, int, int, str]
 
 #: Which transitions each command may make.
 _MAY: Final[Mapping[str, frozenset[str]]] = {
@@ -37,8 +41,10 @@ class Operator(Image):
         super().__init__(name)
         self._kind = kind
         self.redriven = redriven
-        #: The settled requests that were looked at, as they were seen: generation, attempt and error.
-        self.seen: set[tuple[str, int, int, str]] = set()
+        #: The settled requests that were looked at.
+        self.seen: set[Seen] = set()
+        #: Those of them that were there before it was asked whether it means these; None if it wasn't.
+        self.asked: frozenset[Seen] | None = None
         #: The highest attempt of each request in the records that were read.
         self.heard: Counter[Key] = Counter()
         #: The requests of which it has read that somebody deleted them.
@@ -51,8 +57,13 @@ class Operator(Image):
         return write.transition in _MAY[self._kind]
 
     def look(self, row: Row) -> None:
-        """Note a settled request as it was seen."""
-        self.seen.add((row.state.id, row.state.accepted_at, row.state.attempt, row.error))
+        """Note a request as it was seen, if it is settled."""
+        if row.state.status in {names.DONE, names.FAILED}:
+            self.seen.add((row.state.id, row.state.accepted_at, row.state.attempt, row.error))
+
+    def means(self, seen: Seen) -> bool:
+        """Tell whether it may run this again: it has seen it, and if it was asked about what it had seen, before."""
+        return seen in (self.asked if self.asked is not None else self.seen)
 
     def hear(self, record: Record) -> None:
         """Note a record that was read."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -15,10 +16,12 @@ from dropslot.core.transitions import AbsentOrAtMost, Insert, Present, Write
 from dropslot.engine.ports import WriteResult
 from dropslot.engine.window import Window
 from dropslot.operate import retrying
+from dropslot.operate.redrive import Redrive
 from dropslot.operate.replay import acting
 from dropslot.operate.replay.acting import Actions
 from dropslot.operate.replay.classify import Class
 from dropslot.operate.replay.ledger import Ledger
+from dropslot.operate.replay.reading import Classified
 from tests.simulation.planted import Bug, changed
 
 
@@ -162,6 +165,18 @@ def replay_restores_the_deleted() -> Iterator[None]:
 
 
 @contextmanager
+def replay_runs_what_was_settled_since() -> Iterator[None]:
+    """A replay runs whatever is settled when it comes to it, whether its operator was asked about that or not."""
+    real = Actions.redrive
+
+    def redrive(self: Actions, classified: Classified) -> Redrive | None:
+        return real(replace(self, settled=None), classified)
+
+    with patch.object(Actions, "redrive", redrive):
+        yield
+
+
+@contextmanager
 def replay_forgets_its_intents() -> Iterator[None]:
     """A replay that was cut short doesn't know what it was about to do."""
     with patch.object(Ledger, "begin", lambda *_: None):
@@ -184,6 +199,7 @@ BUGS: Final[Mapping[str, Bug]] = {
         replay_trusts_what_it_saw,
         replay_redrives_the_failed,
         replay_restores_the_deleted,
+        replay_runs_what_was_settled_since,
         replay_forgets_its_intents,
     )
 }

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from dropslot.core import journal_writes
+from dropslot.core import journal, journal_writes
 from dropslot.core.item import State
 from dropslot.core.journal import Claim, Entry, JournalWrite, Step
 from dropslot.core.policy import Failed, Outcome
@@ -23,7 +23,7 @@ Bug = Callable[[], AbstractContextManager[None]]
 @contextmanager
 def leases_keep_nobody_out() -> Iterator[None]:
     """A journal can be taken while its owner is at work."""
-    real = claim.decide_claim
+    real = journal.decide_claim
 
     def decide_claim(entry: Entry, state: State, **rest: Any) -> Claim:
         decided = real(entry, state, **rest)

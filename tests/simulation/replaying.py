@@ -18,12 +18,13 @@ from dropslot.operate.replay.ledger import Header, Ledger
 from dropslot.operate.replay.position import Position, Span
 from dropslot.operate.replay.progress import Meter
 from dropslot.operate.replay.reading import Classified, Reader
+from dropslot.operate.replay.tail import Tail
 from dropslot.operate.row import Row
 from dropslot.operate.table import RequestTable
 from tests.simulation.faults import LONGEST_PAUSE_SECONDS
 from tests.simulation.feed import TABLE
 from tests.simulation.loop import VirtualClock
-from tests.simulation.operator import Operator
+from tests.simulation.operator import Operator, Seen
 from tests.simulation.operators_plan import REPLAY, REPLAY_FORCE, CommandPlan
 from tests.simulation.stream_source import StreamSource
 from tests.simulation.worker import SWEEP_GRACE_MS
@@ -43,8 +44,9 @@ class Replaying:
         world: everything around it.
         plan: its measures.
         source: decides the rest.
-        until_ms: epoch milliseconds of its first start: what came later isn't read.
+        until_ms: epoch milliseconds of its first start: what came later isn't read, but for what it tells of the gone.
         file: tells how far it is, and survives it.
+        asked: the settled requests that its first look has found, as they were seen; None before it has.
     """
 
     world: "World"
@@ -52,17 +54,27 @@ class Replaying:
     source: random.Random
     until_ms: int = 0
     file: BytesIO = field(default_factory=BytesIO)
+    asked: frozenset[Seen] | None = None
 
     async def run(self, operator: Operator) -> None:
         """See `Command.run`."""
         self.until_ms = self.until_ms or self.world.loop.now_ms()
         clock, port, ledger = VirtualClock(self.world.loop), self.world.operator_port(), self._ledger()
         actions = Actions(
-            failed=self.plan.kind != REPLAY, force=self.plan.kind == REPLAY_FORCE, grace_ms=SWEEP_GRACE_MS
+            failed=self.plan.kind != REPLAY,
+            force=self.plan.kind == REPLAY_FORCE,
+            grace_ms=SWEEP_GRACE_MS,
+            settled=ledger.meant,
         )
+        tail = None
         if actions.force or self.source.random() < 0.3:
             survey = await self._carrier(operator, ledger).look(actions, _tell_nobody)
-            actions = replace(actions, gone=survey.gone)
+            self.asked = self.asked if self.asked is not None else frozenset(operator.seen)
+            actions = replace(actions, gone=survey.gone, settled=survey.settled)
+            if actions.force:
+                tail = Tail(survey, lambda end_ms: self._stream(operator, end_ms), table_name=TABLE, clock=clock)
+                await tail.catch_up()
+        operator.asked = self.asked
         await clock.sleep(self.plan.hesitates_seconds)
         redriver = Redriver(
             requests=port,
@@ -73,7 +85,7 @@ class Replaying:
             fates=ledger.fates,
         )
         with self.world.checker.operations.told(operator, ledger.fates, goes_on=not ledger.is_new):
-            await self._carrier(operator, ledger).act(actions, redriver, _tell_nobody)
+            await self._carrier(operator, ledger).act(actions, redriver, _tell_nobody, tail=tail)
 
     def _ledger(self) -> Ledger:
         """Go on with what the file tells, as the command does."""
@@ -85,7 +97,7 @@ class Replaying:
         return Ledger(header, self.file)
 
     def _carrier(self, operator: Operator, ledger: Ledger) -> Carrier:
-        stream = StreamSource(self.world, operator, self.source, until_ms=self.until_ms)
+        stream = self._stream(operator, self.until_ms)
         reader = Reader(
             stream,
             _Table(self.world, operator),
@@ -95,6 +107,9 @@ class Replaying:
             grace_ms=SWEEP_GRACE_MS,
         )
         return Carrier(source=stream, reader=reader, ledger=ledger, meter=_Silent())
+
+    def _stream(self, operator: Operator, until_ms: int) -> StreamSource:
+        return StreamSource(self.world, operator, self.source, until_ms=until_ms)
 
 
 class _Table(RequestTable):

@@ -130,6 +130,10 @@ class Sagas:
             saga = self._sagas[key] = self._draw()
         return saga
 
+    def is_taken(self, key: Key) -> bool:
+        """Tell whether a worker has the steps of a request."""
+        return any(entry.owner for entry in self._entries(key))
+
     async def step(self, key: Key, number: int) -> dict[str, int]:
         """Do what a step does."""
         saga, mine = self.saga(key), step_key()

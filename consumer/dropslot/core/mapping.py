@@ -20,6 +20,8 @@ RESPONSE_TYPE: Final = "ReportBatchItemFailures"
 _ABSENT: Final = [{"exists": False}]
 #: What may ask for a run: a new request, or one whose attempt grew. It spares invocations for our own write-backs; the
 #: core still decides. `exists` works on leaves alone, and numbers are strings in DynamoDB's JSON.
+#: Operators' commands know the consumer's mapping by them: if they change, it must be known by the old ones, too, as
+#: long as there are stacks that were deployed with those.
 FILTERS: Final[tuple[Mapping[str, Any], ...]] = (
     {"data": {"eventName": ["INSERT"]}},
     {

@@ -1,6 +1,6 @@
 """The outside things that feedback works with; each has a real adapter and an in-memory twin."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import Enum
 from typing import Protocol
 
@@ -78,6 +78,14 @@ class Watches(Protocol):
 
         Args:
             watches: key of an item and connection, each pair once.
+        """
+        ...
+
+    async def forget_connections(self, connections: Collection[str]) -> None:
+        """Forget who was on connections that are gone, as `disconnect` does.
+
+        Args:
+            connections: their ids, any number, each once.
         """
         ...
 

@@ -4,7 +4,7 @@ A push is a convenience: a client that got none asks. So nothing here is worth h
 nobody can say who watches is a record to be delivered again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from logging import getLogger
 from typing import Final
 
@@ -15,6 +15,7 @@ from dropslot.core.turn import Turn
 from dropslot.engine.crowd import each
 from dropslot.engine.feedback_ports import Pusher, Watches
 from dropslot.engine.ports import Counters
+from dropslot.engine.push_order import Push
 from dropslot.engine.pushing import push_all
 from dropslot.engine.stream_record import StreamRecord
 
@@ -57,13 +58,13 @@ class Notifier:
         # Before they are told: a client that watches again at once, since somebody redrove its request, must not lose
         # that watch.
         await self._forget([(one, connection) for one, them in watchers.items() for connection in them])
-        frames = [
-            (connection, frame)
+        pushes = [
+            Push(connection=connection, about=one, frame=frame)
             for one, them in watchers.items()
             if them and (frame := _frame(standings[one])) is not None
             for connection in them
         ]
-        await push_all(self._pusher, frames, self._counters)
+        await self._forget_connections(await push_all(self._pusher, pushes, self._counters))
         return [record for record, standing in settlements if standing is not None and standing.id not in found]
 
     def _who_waits_for(self, turn: Turn, them: Mapping[str, Turn]) -> Sequence[str]:
@@ -92,6 +93,13 @@ class Notifier:
         except TransientError as error:
             # They go by their age; at worst somebody is told twice.
             _log.warning("watches_left", extra={"error": str(error)})
+
+    async def _forget_connections(self, connections: Collection[str]) -> None:
+        try:
+            await self._watches.forget_connections(connections)
+        except TransientError as error:
+            # They go by their age; at worst somebody who has gone is pushed to once more.
+            _log.warning("connections_left", extra={"error": str(error)})
 
 
 def _latest(standings: Iterable[Standing]) -> dict[str, Standing]:

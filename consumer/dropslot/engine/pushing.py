@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from dropslot.engine.crowd import each
-from dropslot.engine.feedback_ports import Delivery, Pusher
+from dropslot.engine.feedback_ports import Pusher
 from dropslot.engine.ports import Counters
+from dropslot.engine.push_order import Push, PushOrder
 
 #: Each costs a connection, and on a small function's share of a core a handshake of some milliseconds.
 PUSHES_AT_ONCE: Final = 32
@@ -16,56 +16,46 @@ PUSHES_SECONDS: Final = 10.0
 #: Counts what the limit dropped.
 DROPPED: Final = "push_dropped"
 
-#: What a connection won't get better from within seconds.
-_HOPELESS: Final = frozenset((Delivery.GONE, Delivery.SLOW))
-
 
 async def push_all(
-    pusher: Pusher, frames: Sequence[tuple[str, bytes]], counters: Counters, *, seconds: float = PUSHES_SECONDS
+    pusher: Pusher, pushes: Sequence[Push], counters: Counters, *, seconds: float = PUSHES_SECONDS
 ) -> frozenset[str]:
-    """Push frames, and count what became of them.
-
-    The first frame of each connection goes before the others of all. Who is gone or slow by it isn't asked again:
-    others wait.
+    """Push frames, in the order of `PushOrder`, and count what became of them.
 
     Args:
         pusher: sends them.
-        frames: connection and frame.
+        pushes: any number.
         counters: `Delivery`'s values, and `DROPPED`.
         seconds: limit of them all together.
 
     Returns:
         The connections that are gone.
     """
-    tried: dict[str, asyncio.Event] = {}
-    hopeless: dict[str, Delivery] = {}
-    pushed = 0
+    order = PushOrder(pushes)
+    under_way = ended = 0
+    room = asyncio.Event()
 
-    async def push(frame: tuple[str, bytes]) -> None:
-        nonlocal pushed
-        connection = frame[0]
-        if connection in tried:
-            await tried[connection].wait()
-        else:
-            tried[connection] = asyncio.Event()
-        delivery = hopeless.get(connection) or await pusher.push(*frame)
-        pushed += 1
+    async def push(one: Push) -> None:
+        nonlocal under_way, ended
+        delivery = await pusher.push(one.connection, one.frame)
         counters.add(delivery.value)
-        if delivery in _HOPELESS:
-            hopeless[connection] = delivery
-        tried[connection].set()
+        order.ended(one, delivery)
+        under_way -= 1
+        ended += 1
+        room.set()
 
-    if not await each(_firsts_first(frames), push, at_once=PUSHES_AT_ONCE, seconds=seconds):
-        counters.add(DROPPED, len(frames) - pushed)
-    return frozenset(connection for connection, delivery in hopeless.items() if delivery is Delivery.GONE)
-
-
-def _firsts_first(frames: Sequence[tuple[str, bytes]]) -> Sequence[tuple[str, bytes]]:
-    firsts: dict[str, tuple[str, bytes]] = {}
-    others: list[tuple[str, bytes]] = []
-    for frame in frames:
-        if frame[0] in firsts:
-            others.append(frame)
-        else:
-            firsts[frame[0]] = frame
-    return [*firsts.values(), *others]
+    try:
+        async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
+            while True:
+                while under_way < PUSHES_AT_ONCE and (one := order.next()) is not None:
+                    under_way += 1
+                    group.create_task(push(one))
+                if under_way == 0:
+                    break
+                room.clear()
+                await room.wait()
+    except TimeoutError:  # the limit's own: what a push raises comes in a group
+        counters.add(DROPPED, len(pushes) - ended - order.spared.total())
+    for delivery, number in order.spared.items():
+        counters.add(delivery.value, number)
+    return order.gone

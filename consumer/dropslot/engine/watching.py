@@ -15,6 +15,7 @@ from dropslot.core.names import item_id
 from dropslot.core.watch import parse_watch
 from dropslot.engine.feedback_ports import Pusher, Refusal, Standings, Watches
 from dropslot.engine.ports import Counters
+from dropslot.engine.push_order import Push
 from dropslot.engine.pushing import push_all
 
 _log: Final = getLogger(__name__)
@@ -67,13 +68,18 @@ class Watching:
             return
         keys = {public_id: item_id(caller, watch.type, public_id) for public_id in watch.possible_ids}
         standings = await self._note(connection, await self._standings.read(list(keys.values())))
-        frames = [
-            (connection, standing_frame(watch.type, public_id, standings.get(keys.get(public_id, ""))))
+        pushes = [
+            Push(
+                connection=connection,
+                about=item_id(caller, watch.type, public_id),
+                frame=standing_frame(watch.type, public_id, standings.get(keys.get(public_id, ""))),
+            )
             for public_id in watch.ids
         ]
-        self._counters.add(WATCHED, len(frames))
-        if await push_all(self._pusher, frames, self._counters):
+        self._counters.add(WATCHED, len(pushes))
+        if await push_all(self._pusher, pushes, self._counters):
             await self._forget(connection, [key for key, standing in standings.items() if not standing.settled])
+            await self._forget_connection(connection)
 
     async def _note(self, connection: str, seen: Mapping[str, Standing]) -> Mapping[str, Standing]:
         """Note who waits for what was seen unsettled; return how all stand once that is done."""
@@ -89,7 +95,9 @@ class Watching:
     async def refuse(self, connection: str, fault: Fault) -> None:
         """Say what is wrong with a message."""
         self._counters.add(FAULTS)
-        await push_all(self._pusher, [(connection, fault_frame(fault))], self._counters)
+        push = Push(connection=connection, about="", frame=fault_frame(fault))
+        if await push_all(self._pusher, [push], self._counters):
+            await self._forget_connection(connection)
 
     async def _forget(self, connection: str, keys: Sequence[str]) -> None:
         try:
@@ -97,3 +105,10 @@ class Watching:
         except TransientError as error:
             # They go by their age; at worst somebody is told twice.
             _log.warning("watches_left", extra={"error": str(error)})
+
+    async def _forget_connection(self, connection: str) -> None:
+        try:
+            await self._watches.disconnect(connection)
+        except TransientError as error:
+            # It goes by its age.
+            _log.warning("connections_left", extra={"error": str(error)})

@@ -1,11 +1,11 @@
 """What two looks at the leases say about each shard, and what is wrong: pure, so that every case can be tried."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from dropslot.operate.leases import SHARD_END, Lease, Leases
-from dropslot.operate.shards import Shard
+from dropslot.operate.leases import LATEST, SHARD_END, TRIM_HORIZON, Lease, Leases
+from dropslot.operate.shards import Reach, Shard
 
 #: A shard that is further behind and whose checkpoint stands still is stuck; the nearest records are just being run.
 STUCK_BEHIND_MS: Final = 60_000
@@ -13,6 +13,13 @@ STUCK_BEHIND_MS: Final = 60_000
 LATE_FUNCTION_MS: Final = 15 * 60_000
 #: Workers tell every 30 s that they live; the leader's lock runs out after 120 s.
 SILENT_SECONDS: Final = 150
+#: State of a shard that nobody reads because of a pause.
+PAUSED: Final = "paused"
+#: Checkpoints of a shard of which nothing was resolved yet.
+_NOT_BEGUN: Final = frozenset({TRIM_HORIZON, LATEST})
+_STUCK, _RUNNING, _IDLE = "stuck", "running", "idle"
+#: States of a shard whose lease is renewed and whose checkpoint stands.
+_OWNED: Final = frozenset({_STUCK, _RUNNING, _IDLE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +33,8 @@ class ShardLag:
         owner: the worker, or function, that reads it; "" for nobody.
         state: in one or two words.
         problem: what is wrong, in a sentence; "" if nothing is.
+        resolved_until_ms: when the record at the checkpoint arrived, in epoch milliseconds: all before it is resolved.
+            None if that can't be told.
     """
 
     shard_id: str
@@ -34,10 +43,11 @@ class ShardLag:
     owner: str
     state: str
     problem: str = ""
+    resolved_until_ms: int | None = None
 
 
 def diagnose(
-    first: Leases, second: Leases, shards: Mapping[str, Shard], behind_ms: Mapping[str, int], *, seconds: float
+    first: Leases, second: Leases, shards: Mapping[str, Shard], reaches: Mapping[str, Reach], *, seconds: float
 ) -> list[ShardLag]:
     """Say how each shard is, those of the stream first.
 
@@ -45,16 +55,19 @@ def diagnose(
         first: the leases at the first look.
         second: the same at the second.
         shards: of the stream.
-        behind_ms: by shard, at the second look's checkpoint; for shards with a lease that hasn't ended.
+        reaches: of the second look's checkpoint, by shard; for shards with a lease that hasn't ended.
         seconds: between the looks; longer than a lease is left without renewal.
     """
+    waits = {shard_id: _waits_for(shard, shards, second) for shard_id, shard in shards.items()}
     lags = []
     for shard_id in sorted(shards.keys() | second.leases.keys()):
-        lease = second.leases.get(shard_id)
+        lease, waits_for = second.leases.get(shard_id), waits.get(shard_id, ())
         if lease is None:
-            lags.append(_without_lease(shards[shard_id], second))
-        else:
-            lags.append(_with_lease(first.leases.get(shard_id), lease, shards, behind_ms.get(shard_id), seconds))
+            lags.append(_without_lease(shards[shard_id], waits_for))
+            continue
+        lag = _with_lease(first.leases.get(shard_id), lease, shards.get(shard_id), reaches.get(shard_id), seconds)
+        children = [child for child in sorted(waits) if shard_id in waits[child]]
+        lags.append(_with_children(_unless_it_waits(lag, waits_for), children))
     return lags
 
 
@@ -66,6 +79,11 @@ def diagnose_function(behind_ms: int | None) -> str:
         f"it is {behind_ms / 60_000:,.0f} minutes behind: its batch fails again and again, or more comes in than it "
         "works off"
     )
+
+
+def diagnose_unpaused(state: str) -> str:
+    """Say what is wrong with a function whose mapping is in this state, neither off nor going off, during a pause."""
+    return f"paused, but its mapping is {state}: dropslot pause once more disables it"
 
 
 def diagnose_leader(first: Leases, second: Leases, *, now_seconds: float) -> str:
@@ -93,14 +111,30 @@ def diagnose_leader(first: Leases, second: Leases, *, now_seconds: float) -> str
     )
 
 
-def _without_lease(shard: Shard, leases: Leases) -> ShardLag:
-    waits_for = [
-        parent
-        for parent in shard.parents
-        if parent not in leases.leases or leases.leases[parent].checkpoint != SHARD_END
-    ]
-    if any(parent in leases.leases for parent in waits_for):
-        state, problem = f"waits for {', '.join(waits_for)}", ""
+def _waits_for(shard: Shard, shards: Mapping[str, Shard], leases: Leases) -> Sequence[str]:
+    """Return the parents that hold up a shard; none once it has begun.
+
+    KCL begins a shard when none of its parents has a lease that hasn't ended, whether or not the stream still has it. A
+    merge's child has its lease when the first of its parents ends: `BlockOnParentShardTask` and `ShutdownTask` of
+    https://github.com/awslabs/amazon-kinesis-client.
+    """
+    lease = leases.leases.get(shard.shard_id)
+    if lease is not None and lease.checkpoint not in _NOT_BEGUN:
+        return ()
+    return [parent for parent in shard.parents if _holds_up(parent, shards, leases)]
+
+
+def _holds_up(parent: str, shards: Mapping[str, Shard], leases: Leases) -> bool:
+    lease = leases.leases.get(parent)
+    if lease is not None:
+        return lease.checkpoint != SHARD_END
+    # Without one it is past, unless it waits for its own parents.
+    return parent in shards and bool(_waits_for(shards[parent], shards, leases))
+
+
+def _without_lease(shard: Shard, waits_for: Sequence[str]) -> ShardLag:
+    if waits_for:
+        state, problem = _waiting(waits_for), ""
     elif shard.closed:
         # What is past and has no lease was finished, and KCL has dropped it.
         state, problem = "ended", ""
@@ -113,12 +147,10 @@ def _without_lease(shard: Shard, leases: Leases) -> ShardLag:
 
 
 def _with_lease(
-    before: Lease | None, lease: Lease, shards: Mapping[str, Shard], behind_ms: int | None, seconds: float
+    before: Lease | None, lease: Lease, shard: Shard | None, reach: Reach | None, seconds: float
 ) -> ShardLag:
-    state, problem = _judge(before, lease, shards.get(lease.shard_id), behind_ms, seconds)
-    children = [shard.shard_id for shard in shards.values() if lease.shard_id in shard.parents]
-    if problem and children:
-        problem += f". Its children wait for it: {', '.join(children)}"
+    behind_ms = reach.behind_ms if reach is not None else None
+    state, problem = _judge(before, lease, shard, behind_ms, seconds)
     return ShardLag(
         shard_id=lease.shard_id,
         checkpoint=lease.checkpoint,
@@ -126,7 +158,26 @@ def _with_lease(
         owner=lease.owner,
         state=state,
         problem=problem,
+        resolved_until_ms=reach.resolved_until_ms if reach is not None else None,
     )
+
+
+def _unless_it_waits(lag: ShardLag, waits_for: Sequence[str]) -> ShardLag:
+    """Leave a shard that may not begin yet in peace, unless nobody would begin it, either."""
+    if not waits_for or lag.state not in _OWNED:
+        return lag
+    return replace(lag, state=_waiting(waits_for), problem="")
+
+
+def _waiting(waits_for: Sequence[str]) -> str:
+    return f"waits for {', '.join(waits_for)}"
+
+
+def _with_children(lag: ShardLag, children: Sequence[str]) -> ShardLag:
+    """Add to a problem whom else it holds up."""
+    if not lag.problem or not children:
+        return lag
+    return replace(lag, problem=f"{lag.problem}. Its children wait for it: {', '.join(children)}")
 
 
 def _judge(
@@ -138,7 +189,7 @@ def _judge(
     if shard is None:
         return "orphan", (
             "the stream doesn't have this shard any more: it was made anew, or the records were older than its "
-            "retention. The sweep brings what was in it"
+            "retention. The sweep brings what was in it; a worker that gets the lease ends it"
         )
     if not lease.owner:
         return "no owner", "no worker has it: the leader gives it to one within seconds, if there are any"
@@ -154,11 +205,11 @@ def _judge_owned(before: Lease | None, lease: Lease, behind_ms: int | None, seco
             "takes over within seconds, if there is one"
         )
     if before is not None and behind_ms is not None and behind_ms > STUCK_BEHIND_MS:
-        return "stuck", (
+        return _STUCK, (
             f"nothing was resolved in {seconds:g} s: its oldest request still runs (its time limit ends that), "
             "or the table of requests is out of reach for the worker"
         )
-    return ("running" if behind_ms else "idle"), ""
+    return (_RUNNING if behind_ms else _IDLE), ""
 
 
 def problems(lags: Sequence[ShardLag]) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dropslot.operate.diagnosis import ShardLag, diagnose_function
+from dropslot.operate.diagnosis import PAUSED, ShardLag, diagnose_function, diagnose_unpaused
 from dropslot.operate.mappings import consumer_mappings, function_name
 from dropslot.operate.target import Target
 from dropslot.operate.trouble import explain
@@ -13,28 +13,35 @@ from dropslot.operate.trouble import explain
 #: Metrics come a minute or two late.
 _WINDOW: Final = timedelta(minutes=10)
 _ENABLED: Final = "Enabled"
+#: States in which a mapping hands out nothing, or soon doesn't any more.
+_OFF: Final = frozenset({"Disabled", "Disabling", "Deleting"})
 
 
-def lag_of_functions(target: Target) -> list[ShardLag] | None:
+def lag_of_functions(target: Target, *, paused: bool) -> list[ShardLag] | None:
     """Say how far each function that reads the stream is behind; None if none reads it.
 
     AWS tells the age of the oldest record that a function has got, for all shards together.
 
+    Args:
+        target: the pipeline, on AWS.
+        paused: nothing is meant to run.
+
     Raises:
         OutOfReachError: Lambda or CloudWatch can't be asked.
     """
-    return [_lag(target, mapping) for mapping in consumer_mappings(target)] or None
+    return [_lag(target, mapping, paused=paused) for mapping in consumer_mappings(target)] or None
 
 
-def _lag(target: Target, mapping: dict[str, Any]) -> ShardLag:
+def _lag(target: Target, mapping: dict[str, Any], *, paused: bool) -> ShardLag:
     function = function_name(mapping)
-    state, result = mapping["State"], mapping.get("LastProcessingResult", "")
+    state: str = mapping["State"]
     behind_ms = _iterator_age_ms(target, function)
-    problem = diagnose_function(behind_ms)
-    if state != _ENABLED:
-        problem = f"its mapping is {state.lower()}: the function gets nothing"
-    elif result not in {"", "OK", "No records processed"}:
-        problem = f"the last batch ended with: {result}"
+    if paused:
+        # A deployment that changes a mapping enables it again.
+        is_off = state in _OFF
+        state, problem = (PAUSED, "") if is_off else (state, diagnose_unpaused(state.lower()))
+    else:
+        problem = _problem(state, mapping.get("LastProcessingResult", ""), behind_ms)
     return ShardLag(
         shard_id="all shards",
         checkpoint="",
@@ -43,6 +50,14 @@ def _lag(target: Target, mapping: dict[str, Any]) -> ShardLag:
         state=state.lower(),
         problem=problem,
     )
+
+
+def _problem(state: str, result: str, behind_ms: int | None) -> str:
+    if state != _ENABLED:
+        return f"its mapping is {state.lower()}: the function gets nothing"
+    if result not in {"", "OK", "No records processed"}:
+        return f"the last batch ended with: {result}"
+    return diagnose_function(behind_ms)
 
 
 def _iterator_age_ms(target: Target, function: str) -> int | None:

@@ -1,7 +1,8 @@
 """The event source mapping that feeds the Lambda consumer: found among those of the stream, disabled and enabled."""
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -75,10 +76,18 @@ def switch_mappings(target: Target, *, enabled: bool, wait: Callable[[float], No
 
 
 def _is_ours(mapping: dict[str, Any]) -> bool:
-    """Tell the consumer's mapping from others of the stream, such as feedback's, which leaves out what is new."""
-    filters = mapping.get("FilterCriteria", {}).get("Filters", [])
-    takes_new = any("INSERT" in entry.get("Pattern", "") for entry in filters)
-    return takes_new and ours.RESPONSE_TYPE in mapping.get("FunctionResponseTypes", [])
+    """Tell the consumer's mapping from others of the stream, which a pause must not stop: feedback's, or a user's."""
+    reports = ours.RESPONSE_TYPE in mapping.get("FunctionResponseTypes", [])
+    patterns = [entry["Pattern"] for entry in mapping.get("FilterCriteria", {}).get("Filters", [])]
+    return reports and _unordered(map(json.loads, patterns)) == _OURS
+
+
+def _unordered(filters: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return filters so that equal ones compare equal, in whatever order and spacing they are written."""
+    return sorted(json.dumps(one, sort_keys=True) for one in filters)
+
+
+_OURS: Final = _unordered(ours.FILTERS)
 
 
 def _switch(client: Any, mapping: dict[str, Any], *, enabled: bool, wait: Callable[[float], None]) -> str:

@@ -86,17 +86,22 @@ def show_request(target: Target, screen: Screen, *, key: str, body: bool) -> boo
     return True
 
 
-def count_requests(target: Target, screen: Screen, *, scan: bool) -> None:
+def count_requests(
+    target: Target, screen: Screen, *, statuses: Sequence[str], selection: Selection, scan: bool
+) -> None:
     """Count by status and type.
 
     Args:
         target: the pipeline.
         screen: where to.
-        scan: read the whole table, for the done ones.
+        statuses: which to look at in the index.
+        selection: what must hold.
+        scan: read the whole table instead, for the done ones.
     """
     table = open_table(target)
+    rows = table.scan() if scan else chain.from_iterable(table.unfinished([status]) for status in statuses)
     counts: Counter[tuple[str, str]] = Counter()
-    for row in table.scan() if scan else chain.from_iterable(table.unfinished([status]) for status in UNFINISHED):
+    for row in filter(selection.holds, rows):
         counts[row.state.status, row.type] += 1
     if screen.as_json:
         by_status: dict[str, dict[str, int]] = {}
@@ -105,9 +110,9 @@ def count_requests(target: Target, screen: Screen, *, scan: bool) -> None:
         screen.json(by_status)
     else:
         order = [*UNFINISHED, names.DONE]
-        rows = sorted(counts.items(), key=lambda entry: (order.index(entry[0][0]), entry[0][1]))
+        lines = sorted(counts.items(), key=lambda entry: (order.index(entry[0][0]), entry[0][1]))
         total = ("all", "", f"{sum(counts.values()):,}")
-        screen.table(("STATUS", "TYPE", "REQUESTS"), [(*key, f"{number:,}") for key, number in rows] + [total])
+        screen.table(("STATUS", "TYPE", "REQUESTS"), [(*key, f"{number:,}") for key, number in lines] + [total])
     if not scan:
         screen.say("without the done ones, which are in no index: --scan counts them, and reads the whole table for it")
 

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Self
 
 from rich.console import Console
 from rich.table import Table
@@ -25,6 +25,10 @@ class Screen:
         self.as_json = as_json
         self._out = out if out is not None else Console(highlight=False, soft_wrap=True)
         self._err = err if err is not None else Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def before_results(self) -> Self:
+        """Return a screen for what a reader is shown first; where results are for programs, it stays out of these."""
+        return type(self)(as_json=False, out=self._err, err=self._err) if self.as_json else self
 
     def say(self, sentence: str) -> None:
         """Tell the operator something."""

@@ -1,4 +1,4 @@
-"""What the stream says: its shards, and how old the first record is that a position leaves unread."""
+"""What the stream says: its shards, and when the records arrived that a position lies between."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,13 +22,27 @@ class Shard:
 
     Args:
         shard_id: its id.
-        parents: the shards it came from; only those that the stream still has.
+        parents: the shards it came from, also those that the stream doesn't have any more.
         closed: it gets no more records: it was split or merged.
     """
 
     shard_id: str
     parents: tuple[str, ...]
     closed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How far a position is in its shard.
+
+    Args:
+        resolved_until_ms: when the record at the position arrived, in epoch milliseconds; None if there is no record at
+            it, or not any more.
+        behind_ms: how long ago the first record after it arrived; 0 if there is none.
+    """
+
+    resolved_until_ms: int | None = None
+    behind_ms: int = 0
 
 
 class Stream:
@@ -60,22 +74,21 @@ class Stream:
                 arguments = {"NextToken": answer["NextToken"]}
         except (ClientError, BotoCoreError) as error:
             raise explain(error, service="Kinesis", where=f"stream {self._name}") from error
-        ids = {shard["ShardId"] for shard in found}
         return {
             shard["ShardId"]: Shard(
                 shard_id=shard["ShardId"],
                 parents=tuple(
                     parent
                     for parent in (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))
-                    if parent in ids
+                    if parent is not None
                 ),
                 closed="EndingSequenceNumber" in shard["SequenceNumberRange"],
             )
             for shard in found
         }
 
-    def behind_ms(self, shard_id: str, position: str, *, now_ms: int) -> int:
-        """Return how long ago the first record after a position arrived; 0 if there is none.
+    def reach(self, shard_id: str, position: str, *, now_ms: int) -> Reach:
+        """Return how far a position is: one look at the record there and the one after it.
 
         Args:
             shard_id: the shard.
@@ -86,28 +99,31 @@ class Stream:
             OutOfReachError: the stream can't be asked.
         """
         if position in {LATEST, SHARD_END}:
-            return 0
+            return Reach()
         start: dict[str, Any] = (
-            {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": position}
+            {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "StartingSequenceNumber": position}
             if position.isdigit()
             else {"ShardIteratorType": TRIM_HORIZON}
         )
+        resolved_until_ms: int | None = None
+        behind_ms = 0
         try:
             iterator: str | None = self._client.get_shard_iterator(StreamName=self._name, ShardId=shard_id, **start)[
                 "ShardIterator"
             ]
-            behind_ms = 0
             for _ in range(_READS):
                 if iterator is None:
                     break
-                answer = self._client.get_records(ShardIterator=iterator, Limit=1)
-                if answer["Records"]:
-                    arrived = answer["Records"][0]["ApproximateArrivalTimestamp"]
-                    return max(0, now_ms - round(arrived.timestamp() * 1000))
+                answer = self._client.get_records(ShardIterator=iterator, Limit=2)
+                for record in answer["Records"]:
+                    arrived_ms = round(record["ApproximateArrivalTimestamp"].timestamp() * 1000)
+                    if record["SequenceNumber"] != position:
+                        return Reach(resolved_until_ms=resolved_until_ms, behind_ms=max(0, now_ms - arrived_ms))
+                    resolved_until_ms = arrived_ms
                 behind_ms = answer.get("MillisBehindLatest", 0)
                 if not behind_ms:
                     break
                 iterator = answer.get("NextShardIterator")
         except (ClientError, BotoCoreError) as error:
             raise explain(error, service="Kinesis", where=f"shard {shard_id} of stream {self._name}") from error
-        return behind_ms
+        return Reach(resolved_until_ms=resolved_until_ms, behind_ms=behind_ms)

@@ -1,13 +1,16 @@
 """The table of requests as operators read it: the index from the oldest row on, single requests, or all of it."""
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dropslot.adapters.requests.rows import Item, attribute
 from dropslot.core import names
+from dropslot.engine.backoff import Backoff
+from dropslot.operate.errors import OutOfReachError
 from dropslot.operate.row import ATTRIBUTES, Row
 from dropslot.operate.trouble import explain
 
@@ -19,6 +22,8 @@ UNFINISHED: Final = (names.PENDING, names.WAITING, names.FAILED)
 
 #: Limit of BatchGetItem.
 _READ_BATCH: Final = 100
+#: For so long a read may leave all its keys unread before it is given up.
+GIVE_UP_SECONDS: Final = 30.0
 _NAMES: Final = {f"#{name}": name for name in ATTRIBUTES}
 
 
@@ -31,12 +36,17 @@ class RequestTable:
         client: of DynamoDB, which repeats what was throttled.
         table: name of the table.
         where: what errors call it.
+        sleep: waits for so many seconds.
     """
 
-    def __init__(self, client: "DynamoDBClient", table: str, *, where: str) -> None:
+    def __init__(
+        self, client: "DynamoDBClient", table: str, *, where: str, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._client = client
         self._table = table
         self._where = where
+        self._sleep = sleep
+        self._backoff = Backoff()
 
     def unfinished(
         self, statuses: Sequence[str], *, due_from_ms: int | None = None, due_until_ms: int | None = None, page: int = 0
@@ -128,11 +138,28 @@ class RequestTable:
         unique = [key for key in dict.fromkeys(ids) if names.can_be_id(key)]
         for start in range(0, len(unique), _READ_BATCH):
             keys = [{names.ID: attribute(key)} for key in unique[start : start + _READ_BATCH]]
-            wanted: Any = {self._table: {"Keys": keys, "ConsistentRead": True, **projection}}
-            while wanted:
-                try:
-                    answer = self._client.batch_get_item(RequestItems=wanted)
-                except (ClientError, BotoCoreError) as error:
-                    raise explain(error, service="DynamoDB", where=self._where) from error
-                yield from answer["Responses"].get(self._table, [])
-                wanted = answer.get("UnprocessedKeys")
+            yield from self._batch({"Keys": keys, "ConsistentRead": True, **projection})
+
+    def _batch(self, wanted: Mapping[str, Any]) -> Iterator[Item]:
+        """Read a batch, again and again while the table throttles: it answers well all the same, with keys left."""
+        failures, waited_seconds = 0, 0.0
+        while True:
+            arguments: Any = {"RequestItems": {self._table: wanted}}
+            try:
+                answer: Mapping[str, Any] = self._client.batch_get_item(**arguments)
+            except (ClientError, BotoCoreError) as error:
+                raise explain(error, service="DynamoDB", where=self._where) from error
+            yield from answer["Responses"].get(self._table, [])
+            left = answer.get("UnprocessedKeys", {}).get(self._table)
+            if left is None:
+                return
+            if len(left["Keys"]) < len(wanted["Keys"]):
+                failures, waited_seconds = 0, 0.0
+            if waited_seconds >= GIVE_UP_SECONDS:
+                raise OutOfReachError(
+                    f"{self._where} has left all reads undone for {GIVE_UP_SECONDS:g} s: it throttles. "
+                    "Try again later, or with a lower --rate"
+                )
+            pause_seconds = self._backoff.seconds(failures)
+            self._sleep(pause_seconds)
+            failures, waited_seconds, wanted = failures + 1, waited_seconds + pause_seconds, left

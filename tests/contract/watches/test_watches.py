@@ -44,6 +44,19 @@ async def test_who_never_connected_is_nobody(watches: Watches) -> None:
 
 
 @asynchronous
+async def test_connections_that_are_gone_are_forgotten_in_any_number(watches: Watches) -> None:
+    """Given connections, when many that are gone are forgotten, some known and some not, then the others stay."""
+    for connection in (ONE, OTHER):
+        await watches.connect(connection, "AROA")
+    await watches.register(ONE, turns("c#orders#a"))
+    await watches.forget_connections([ONE, *(f"gone-{number}" for number in range(60))])
+    assert await watches.claim(ONE, 1, limit=LIMIT) is Refusal.NOT_CONNECTED
+    assert await watches.claim(OTHER, 1, limit=LIMIT) == "AROA"
+    assert list(await watches.watchers("c#orders#a")) == [ONE]
+    await watches.forget_connections([])
+
+
+@asynchronous
 async def test_claims_add_up_to_the_limit_and_no_further(watches: Watches) -> None:
     """Given claims up to the limit, then what would pass it is refused, what fits is not, until it connects anew."""
     await watches.connect(ONE, "AROA")

@@ -1,6 +1,7 @@
 """What the mapping delivers, in which batches and in which order."""
 
 import json
+import logging
 import os
 import zlib
 from typing import Any
@@ -165,3 +166,27 @@ def test_the_sweep_is_called_on_its_schedule(mapped: Mapped) -> None:
 
     beat = json.loads((mapped.folder / "mapping.json").read_bytes())
     assert "dropslot-sweep 1" in beat["functions"]
+
+
+def test_positions_that_cannot_be_written_hold_no_work_and_are_kept(
+    mapped: Mapped, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Given positions that can't be written, then the mapping says so and works on; later all are there."""
+    numbers = mapped.put(*wishes(1, 2, 3))
+    # Where they are drafted: as good as a full disk.
+    in_the_way = mapped.folder / f".positions.json.{os.getpid()}"
+    in_the_way.mkdir()
+
+    def told() -> list[str]:
+        return [str(record.msg) for record in caplog.records if record.levelno >= logging.WARNING]
+
+    def written() -> bool:
+        if told() and len(mapped.batches()) == 3 and in_the_way.exists():
+            assert mapped.positions() == {}
+            in_the_way.rmdir()
+        return numbers[-1] in mapped.positions().values()
+
+    mapped.run(written, batch_size=1)
+
+    assert mapped.batches() == [[1], [2], [3]]
+    assert told() == ["state_unsaved"]

@@ -25,6 +25,7 @@ _SERVICES: Final = {
     "Kinesis_20131202": "kinesis",
     "GraniteServiceVersion20100801": "cloudwatch",
 }
+_STATEMENT: Final = re.compile(r'^(UPDATE|INSERT)(?: INTO)? "([^"]+)"')
 _MAPPINGS: Final = "/2015-03-31/event-source-mappings"
 
 #: The bucket of given-up batches, and the one that is in it.
@@ -65,6 +66,8 @@ class Account:
         self.url = ""
         self.mappings = {each["UUID"]: each for each in mappings}
         self.request = image("-#orders#a", status="failed-0", error="KeyError: 'dish'")
+        #: It is in the stream alone.
+        self.gone = False
         self.paused = False
         #: Action and resource of each call.
         self.calls: list[tuple[str, str]] = []
@@ -149,8 +152,9 @@ def _dispatch(account: Account, path: str, method: str, target: str | None, body
         return account.answer(f"kinesis:{operation}", stream, arguments, call)
     table = arguments.get("TableName") or next(iter(arguments.get("RequestItems", ())), None)
     if operation == "BatchExecuteStatement":
-        operation = "PartiQLUpdate"
-        table = re.findall(r'"([^"]+)"', arguments["Statements"][0]["Statement"])[0]
+        # The commands mix neither verbs nor tables.
+        ((verb, table),) = {found for one in arguments["Statements"] for found in _STATEMENT.findall(one["Statement"])}
+        operation = f"PartiQL{verb.capitalize()}"
     index = f"/index/{arguments['IndexName']}" if "IndexName" in arguments else ""
     return account.answer(f"dynamodb:{operation}", arn("dynamodb", f"table/{table}{index}"), arguments, call)
 
@@ -256,7 +260,7 @@ def _query(account: Account, arguments: Mapping[str, Any]) -> Answer:
 
 def _batch_get_item(account: Account, arguments: Mapping[str, Any]) -> Answer:
     pause = {names.ID: {"S": names.CONTROL_ID}, names.PAUSED_AT: {"N": str(ACCEPTED_AT_MS)}}
-    there = [account.request, *([pause] if account.paused else [])]
+    there = [*([] if account.gone else [account.request]), *([pause] if account.paused else [])]
     ((table, wanted),) = arguments["RequestItems"].items()
     ids = [key[names.ID] for key in wanted["Keys"]]
     return 200, {"Responses": {table: [item for item in there if item[names.ID] in ids]}, "UnprocessedKeys": {}}

@@ -1,9 +1,12 @@
 """An operator at a local stack that is nothing but its table: commands in, output and exit code out."""
 
 import io
+import os
 import re
+import signal
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -60,6 +63,23 @@ def run(*words: str) -> Outcome:
     return Outcome(code=int(code or 0), out=out.getvalue(), all=everything.getvalue())
 
 
+def interrupted(*words: str, when: Callable[[], bool]) -> Outcome:
+    """Run a command as a process of its own, and end it by Ctrl-C once something has happened.
+
+    What it writes comes through one pipe, in the order in which a terminal would show it.
+    """
+    command = [sys.executable, "-m", "dropslot", *words]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as process:
+        while not when():
+            assert process.poll() is None, process.communicate()
+        process.send_signal(signal.SIGINT)
+        written, _ = process.communicate()
+    return Outcome(code=process.returncode, out=written, all=written)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
     """A table that only one test uses, found by commands as the local stack's.
@@ -83,9 +103,14 @@ class Operator:
         pages = self.client.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
         return {item["id"]["S"]: item for page in pages for item in page["Items"]}
 
-    def transcript(self, words: Sequence[str]) -> str:
-        """Run a command and return what an operator sees, without what differs from run to run."""
-        outcome = run(*words)
+    def transcript(self, words: Sequence[str], outcome: Outcome | None = None) -> str:
+        """Return what an operator sees of a command, without what differs from run to run.
+
+        Args:
+            words: of the command.
+            outcome: of it; None runs it.
+        """
+        outcome = outcome if outcome is not None else run(*words)
         text = re.sub(r"\(process \d+\)", "(process 4711)", outcome.all.replace(self.table, "requests"))
         shown = " ".join(word if re.fullmatch(r"[\w=.:/-]+", word) else f"'{word}'" for word in words)
         return f"$ dropslot {shown}\n{re.sub(r'127.0.0.1:[0-9]+', '127.0.0.1:4566', text)}[exit code {outcome.code}]\n"

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +18,23 @@ from dropslot.operate.running import RunningStack, announced
 from dropslot.operate.screen import Screen
 from dropslot.operate.target import Choice, opened
 from tests.conftest import FreshTable
+from tests.integration.operate.leases import (
+    LEADER,
+    MIGRATION,
+    STATISTICS,
+    WORKER,
+    lease_item,
+    meanwhile,
+    transcript,
+)
 from tests.integration.operate.operator import run
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_kinesis import KinesisClient
+    from mypy_boto3_kinesis.type_defs import RecordTypeDef
 
-WORKER = "vm:ad291c63"
+DEAD = "vm:0c4b7f10"
 
 
 class Stage:
@@ -68,27 +78,12 @@ class Stage:
             numbers.setdefault(answer["ShardId"], []).append(answer["SequenceNumber"])
         return numbers
 
-
-def lease_item(shard: int, **attributes: Any) -> dict[str, Any]:
-    """Return a lease as KCL 3.1.3 writes it."""
-    return {
-        "leaseKey": {"S": f"shardId-{shard:012}"},
-        "leaseOwner": {"S": WORKER},
-        "leaseCounter": {"N": "7"},
-        "checkpoint": {"S": "TRIM_HORIZON"},
-        "checkpointSubSequenceNumber": {"N": "0"},
-        "ownerSwitchesSinceCheckpoint": {"N": "0"},
-        **attributes,
-    }
-
-
-LEADER: dict[str, Any] = {
-    "ownerName": {"S": WORKER},
-    "recordVersionNumber": {"S": "f12d6fa1"},
-    "leaseDuration": {"S": "120000"},
-}
-MIGRATION: dict[str, Any] = {"cv": {"S": "CLIENT_VERSION_3X"}, "mb": {"S": WORKER}, "mts": {"N": "1795479570026"}}
-STATISTICS: dict[str, Any] = {"lut": {"N": "1795479692"}, "sts": {"M": {}}, "opr": {"M": {}}}
+    def records(self, shard_id: str) -> "list[RecordTypeDef]":
+        """Return the records of a shard."""
+        iterator = self.kinesis.get_shard_iterator(
+            StreamName=self.stack.stream, ShardId=shard_id, ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        return self.kinesis.get_records(ShardIterator=iterator)["Records"]
 
 
 @pytest.fixture
@@ -167,6 +162,14 @@ def test_behind_is_the_age_of_the_first_record_that_is_left(stage: Stage, capsys
     assert [shard["state"] for shard in shards] == ["moving", "idle"]
     assert shards[1]["behind_ms"] == 0
     assert 0 < shards[0]["behind_ms"] <= (time.time() - put_at + 30) * 1000
+    # Of the last record of one, and of the first of the other.
+    arrived = {
+        record["SequenceNumber"]: record["ApproximateArrivalTimestamp"].timestamp() * 1000
+        for record in stage.records(first) + stage.records(second)
+    }
+    assert [shard["resolved_until_ms"] for shard in shards] == [
+        round(arrived[number]) for number in (numbers[first][0], numbers[second][-1])
+    ]
 
 
 def test_what_is_wrong_is_named_and_told_by_the_exit_code(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
@@ -234,23 +237,57 @@ def test_the_local_mapping_is_judged_by_its_positions(stage: Stage, work_dir: Pa
     assert [shard["state"] for shard in shards] == ["idle", "running"]
     assert shards[1]["shard"] == second
     assert shards[1]["checkpoint"] == "TRIM_HORIZON"
+    assert [shard["resolved_until_ms"] is None for shard in shards] == [False, True]
+
+
+@pytest.mark.parametrize(("disabled", "state", "code"), [(True, "paused", 0), (False, "idle", 1)])
+def test_a_pause_that_the_local_mapping_does_not_keep_is_wrong(
+    stage: Stage, work_dir: Path, disabled: bool, state: str, code: int
+) -> None:
+    """Given a pause, and a local mapping that is enabled all the same, then lag finds that wrong."""
+    off = work_dir / f"{POSITIONS_FILE}.disabled"
+    values = {name: getattr(stage.stack, name) for name in stage.stack.__struct_fields__}
+    local = {"consumer": "lambda", "positions": str(work_dir / POSITIONS_FILE), "mapping_disabled": str(off)}
+    with announced(RunningStack(**{**values, **local}), work_dir):
+        assert run("pause").code == 0
+        if not disabled:
+            off.unlink()
+        outcome = run("lag", "--json")
+
+    assert outcome.code == code, outcome.all
+    report = json.loads(outcome.out)
+    assert (report["paused"], {shard["state"] for shard in report["shards"]}) == (True, {state})
+    assert len(report["problems"]) == (0 if disabled else 2)
 
 
 def test_what_it_says_is_kept(
-    stage: Stage, capsys: pytest.CaptureFixture[str], compare: Callable[[str, str], None]
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, compare: Callable[[str, str], None]
 ) -> None:
-    """Given a consumer that is well, and one of whose shards was left, the output is what it is known to be."""
-    stage.make_table("", "leaseKey", lease_item(0), lease_item(1))
-    stage.make_table("-CoordinatorState", "key", {**LEADER, "key": {"S": "Leader"}})
+    """Given no consumer, one that is well, one whose shard or leader was left, and a pause, it says what it did."""
 
-    def look(*renewed: int) -> str:
-        def renew(_: float) -> None:
+    def looked(*words: str, renewed: Sequence[int] = ()) -> str:
+        def renew() -> None:
             for shard in renewed:
                 stage.renew(shard)
 
-        with opened(Choice(), os.environ, Path.cwd()) as target:
-            well = show_lag(target, Screen(as_json=False), seconds=10, pause=renew)
-        told = capsys.readouterr()
-        return f"$ dropslot lag\n{told.err}{told.out}[exit code {0 if well else 1}]\n"
+        meanwhile(renew, monkeypatch)
+        return transcript("lag", *words, requests=stage.stack.table, shop=stage.stack.application)
 
-    compare("lag", f"{look(0, 1)}\n{look(0)}")
+    transcripts = [looked()]
+    numbers = stage.put(20)
+    leases = (lease_item(shard, checkpoint={"S": numbers[f"shardId-{shard:012}"][-1]}) for shard in (0, 1))
+    stage.make_table("", "leaseKey", *leases)
+    stage.make_table("-CoordinatorState", "key", {**LEADER, "key": {"S": "Leader"}})
+    transcripts += [looked(renewed=(0, 1)), looked("--json", renewed=(0, 1)), looked(renewed=(0,))]
+
+    silent = {**STATISTICS, "wid": {"S": DEAD}, "lut": {"N": str(int(time.time()) - 600)}}
+    stage.make_table("-WorkerMetricStats", "wid", silent)
+    coordination = f"{stage.stack.application}-CoordinatorState"
+    stage.dynamodb.put_item(TableName=coordination, Item={**LEADER, "key": {"S": "Leader"}, "ownerName": {"S": DEAD}})
+    transcripts.append(looked(renewed=(0, 1)))
+    stage.dynamodb.delete_item(TableName=coordination, Key={"key": {"S": "Leader"}})
+    transcripts.append(looked(renewed=(0, 1)))
+
+    assert run("pause", "--reason", "the kitchen is closed").code == 0
+    transcripts.append(looked())
+    compare("lag", "\n".join(transcripts))

@@ -25,6 +25,11 @@ FEEDBACK = a_mapping(
     FilterCriteria={"Filters": [{"Pattern": json.dumps(pattern)} for pattern in mapping.NOTIFY_FILTERS]},
 )
 ARCHIVE = a_mapping(UUID="a-of-the-user", FilterCriteria={}, FunctionResponseTypes=[])
+#: It takes new requests and reports what fails, as the consumer's does.
+SEARCH = a_mapping(
+    UUID="s-of-the-user",
+    FilterCriteria={"Filters": [{"Pattern": json.dumps({"data": {"eventName": ["INSERT", "REMOVE"]}})}]},
+)
 
 
 def updates(account: Account) -> int:
@@ -43,16 +48,16 @@ def target_of(account: Account, on_aws: pytest.MonkeyPatch) -> Iterator[Target]:
 
 def test_the_consumer_s_mapping_alone_is_switched(on_aws: pytest.MonkeyPatch) -> None:
     """Given feedback's mapping and a user's of the same stream, on other pages, then only the consumer's is off."""
-    with Account(dict(FEEDBACK), dict(ARCHIVE), a_mapping()).running() as account:
+    with Account(dict(FEEDBACK), dict(ARCHIVE), dict(SEARCH), a_mapping()).running() as account:
         account.page = 1
         on_aws.setenv("AWS_ENDPOINT_URL", account.url)
         outcome = run("pause", "--stack", STACK)
-        assert (outcome.code, account.states()) == (0, ["Enabled", "Enabled", "Disabling"]), outcome.all
+        assert (outcome.code, account.states()) == (0, ["Enabled"] * 3 + ["Disabling"]), outcome.all
         assert "the mapping of function shop-ConsumerStream is disabling" in outcome.all
         assert "within minutes; a batch under way ends" in outcome.all
         account.mappings[UUID]["State"] = "Disabled"
         outcome = run("resume", "--stack", STACK)
-        assert (outcome.code, account.states()) == (0, ["Enabled", "Enabled", "Enabling"]), outcome.all
+        assert (outcome.code, account.states()) == (0, ["Enabled"] * 3 + ["Enabling"]), outcome.all
         assert "consumers go on within minutes" in outcome.all
     assert not account.paused
 
@@ -127,10 +132,14 @@ def test_without_a_function_nothing_is_switched(on_aws: pytest.MonkeyPatch) -> N
         ("Disabled", False, 1, "its mapping is disabled: the function gets nothing"),
         ("Creating", False, 1, "its mapping is creating: the function gets nothing"),
         ("Disabled", True, 0, "dropslot resume ends it"),
+        ("Disabling", True, 0, "dropslot resume ends it"),
+        ("Enabled", True, 1, "paused, but its mapping is enabled: dropslot pause once more disables it"),
+        ("Enabling", True, 1, "paused, but its mapping is enabling: dropslot pause once more disables it"),
+        ("Updating", True, 1, "paused, but its mapping is updating: dropslot pause once more disables it"),
     ],
 )
 def test_lag_tells_of_the_mapping(state: str, paused: bool, code: int, says: str, on_aws: pytest.MonkeyPatch) -> None:
-    """Given a mapping that is off, then lag finds that wrong, unless it is a pause."""
+    """Given a mapping that is off, then lag finds that wrong, unless it is a pause: then one that is on is wrong."""
     with Account(dict(FEEDBACK), a_mapping(State=state)).running() as account:
         account.paused = paused
         on_aws.setenv("AWS_ENDPOINT_URL", account.url)
@@ -145,7 +154,11 @@ def test_what_is_said_of_a_function_is_kept(on_aws: pytest.MonkeyPatch, compare:
         on_aws.setenv("AWS_ENDPOINT_URL", account.url)
         transcripts = [_transcript("lag"), _transcript("pause")]
         account.mappings[UUID]["State"] = "Disabled"
-        transcripts += [_transcript("lag"), _transcript("resume")]
+        transcripts.append(_transcript("lag"))
+        account.mappings[UUID]["State"] = "Enabled"  # by a deployment
+        transcripts += [_transcript("lag"), _transcript("pause")]
+        account.mappings[UUID]["State"] = "Disabled"
+        transcripts.append(_transcript("resume"))
         account.denied = set(_WRITES)
         account.mappings[UUID]["State"] = "Enabled"
         transcripts.append(_transcript("pause", "--reason", "deploying"))

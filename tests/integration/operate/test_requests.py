@@ -83,6 +83,22 @@ def test_counts_are_those_of_the_table(operator: Operator) -> None:
     assert json.loads(run("requests", "count", "--json").out) == counted
 
 
+def test_counts_can_be_narrowed(operator: Operator) -> None:
+    """Given filters, what is counted is what a list of the same shows, and with --scan the done ones, too."""
+    operator.put(*population())
+    at = ["2025-10-09T08:53:30Z", "2025-10-09T08:54:20Z"]  # the 10th and the 60th second
+    words = ["--type", "orders", "--caller", "-", "--newer-than", at[0], "--older-than", at[1]]
+
+    for status in (names.FAILED, names.WAITING):
+        counted = json.loads(run("requests", "count", "--json", "--status", status, *words).out)
+        shown = listed("--status", status, *words)
+        assert counted == ({status: {"orders": len(shown)}} if shown else {})
+    every = json.loads(run("requests", "count", "--json", "--scan", *words).out)
+    assert sum(by_type["orders"] for by_type in every.values()) == 17
+    assert set(every) == {names.PENDING, names.FAILED}
+    assert run("requests", "count", "--scan", "--status", "failed").code == 2
+
+
 def test_bodies_leave_the_table_only_when_asked_for(operator: Operator) -> None:
     """Given an export, it holds bodies with --payload alone; each line is one request, as it is now."""
     items = population(60)
@@ -91,9 +107,11 @@ def test_bodies_leave_the_table_only_when_asked_for(operator: Operator) -> None:
     plain = run("requests", "export", "--status", "failed")
     full = run("requests", "export", "--status", "failed", "--payload")
     everything = run("requests", "export", "--scan", "--payload")
+    as_everywhere = run("requests", "export", "--status", "failed", "--json")
 
     assert "order" in full.out
     assert '{\\"order\\": 1}' not in plain.out
+    assert as_everywhere == plain
     lines = [json.loads(line) for line in full.out.splitlines()]
     assert [line["item_id"] for line in lines] == [item["id"]["S"] for item in items if "error" in item]
     assert {line["body"] for line in lines} == {'{"order": 1}'}

@@ -5,10 +5,13 @@ import signal
 import subprocess
 import sys
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+import typer
 
 from dropslot.core import names
+from dropslot.operate.screen import Screen
 from tests.integration.operate.operator import Operator, Outcome, run
 from tests.unit.core.images import ACCEPTED_AT_MS, Image, image
 
@@ -102,6 +105,21 @@ def test_what_is_not_failed_is_named_and_left(operator: Operator) -> None:
     assert "there is no request -#orders#none" in outcome.all
     items = operator.items()
     assert [items[item["id"]["S"]] for item in others] == others
+
+
+@pytest.mark.parametrize(("terminal", "code", "expected"), [(True, 0, {"redriven": 4}), (False, 2, None)])
+def test_json_holds_nothing_but_results(
+    operator: Operator, *, terminal: bool, code: int, expected: dict[str, int] | None
+) -> None:
+    """Given --json and a question, what is asked about is shown beside the results, also if nobody answers."""
+    operator.put(*(failed(index) for index in range(4)))
+    with patch.object(Screen, "can_ask", lambda _: terminal), patch.object(typer, "confirm", lambda *_, **__: True):
+        outcome = run("retry", "--all", "--json")
+
+    assert outcome.code == code, outcome.all
+    assert (report(outcome) if outcome.out else None) == expected
+    assert "4 failed requests: orders 4" in outcome.all
+    assert "HTTPError: [502] order 2" in outcome.all
 
 
 def test_two_operators_at_once_redrive_each_once(operator: Operator) -> None:

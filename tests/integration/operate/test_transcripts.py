@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from dropslot.core import names
-from tests.integration.operate.operator import Operator, run
+from tests.integration.operate.operator import Operator, interrupted, run
 from tests.unit.core.images import ACCEPTED_AT_MS, Image, image
 
 CLOSED: Final = "KitchenClosed: opens at 18:00"
@@ -95,6 +95,20 @@ def test_what_a_command_says(name: str, operator: Operator, compare: Callable[[s
     """Given a table with requests of every status, each command says what it is known to say."""
     operator.put(*_requests())
     compare(name, "\n".join(operator.transcript(words) for words in AT_A_STACK[name]))
+
+
+def test_what_a_retry_says_that_is_stopped(operator: Operator, compare: Callable[[str, str], None]) -> None:
+    """Given Ctrl-C after the first of three, it says what is done, and the same command does the rest."""
+    operator.put(*_requests())
+    words = ("retry", "--all", "--yes")
+    # After each it waits for its rate: long enough to be stopped there.
+    slowly = (*words, "--rate", "0.1")
+    stopped = operator.transcript(slowly, interrupted(*slowly, when=lambda: _failed(operator) < 3))
+    compare("retry-stopped", f"{stopped}\n{operator.transcript(words)}")
+
+
+def _failed(operator: Operator) -> int:
+    return sum(item["status"]["S"].startswith(names.FAILED) for item in operator.items().values())
 
 
 @pytest.mark.parametrize("name", AWAY)

@@ -48,6 +48,12 @@ class FlakyWatches(MemoryWatches):
             self._journal.append("forget")
         await super().forget(watches)
 
+    async def disconnect(self, connection: str) -> None:
+        """Forget who was there, if that can be."""
+        if self.cannot_forget:
+            raise TransientError("DeleteItem on table connections: throttled")
+        await super().disconnect(connection)
+
 
 class NotedStandings(MemoryStandings):
     """Keeps the order of what was called, and calls what a test wants to happen just before a look.

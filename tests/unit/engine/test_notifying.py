@@ -1,10 +1,15 @@
 """Who is told of what a batch of the stream settles."""
 
 import itertools
+from functools import partial
+
+import pytest
 
 from dropslot.adapters.counters import MemoryCounters
 from dropslot.core.turn import Turn
+from dropslot.engine import notifying
 from dropslot.engine.notifying import Notifier
+from dropslot.engine.pushing import push_all
 from dropslot.engine.stream_record import StreamRecord
 from tests.unit.core.images import ACCEPTED_AT_MS, TABLE, data, image, record
 from tests.unit.engine.doubles import asynchronous
@@ -48,7 +53,8 @@ async def test_all_who_watch_are_told_and_watch_no_more() -> None:
     assert await stand.notifier.notify([first, second]) == []
     told = {"id": "a", "type": "orders", "status": "done", "result": {"ticket": 1}}
     assert stand.clients.told("one") == [told]
-    assert stand.clients.told("two") == [told, {"id": "b", "type": "hooks", "status": "failed", "error": "no"}]
+    failed = {"id": "b", "type": "hooks", "status": "failed", "error": "no"}
+    assert sorted(stand.clients.told("two"), key=lambda frame: str(frame["id"])) == [told, failed]
     assert stand.watches.watches == {}
     assert await stand.notifier.notify([first, second]) == []
     assert len(stand.clients.sent) == 3
@@ -190,6 +196,47 @@ async def test_a_gone_client_costs_a_batch_one_push() -> None:
     assert stand.clients.asked.count("gone") == 1
     assert len(stand.clients.told("fine")) == 100
     assert stand.watches.watches == {}
+
+
+@asynchronous
+async def test_who_is_gone_is_not_connected_any_more() -> None:
+    """Given watchers of which some are gone, then these alone are unknown from then on, whatever else they watch."""
+    stand = Stand()
+    for name in ("gone", "failing", "slow", "fine"):
+        await stand.watches.connect(name, "c")
+        stand.watch("c#orders#a", name)
+    stand.watch("c#orders#later", "gone")
+    stand.clients.gone, stand.clients.failing, stand.clients.slow = {"gone"}, {"failing"}, {"slow"}
+    assert await stand.notifier.notify([stand.settled("c#orders#a")]) == []
+    assert stand.watches.connected.keys() == {"failing", "slow", "fine"}
+    assert stand.watches.watches.keys() == {("c#orders#later", "gone")}
+
+
+@asynchronous
+async def test_connections_that_cannot_be_forgotten_keep_the_stream_from_nothing() -> None:
+    """Given a table that takes no deletes when a client is gone, then the record is resolved."""
+    stand = Stand()
+    await stand.watches.connect("gone", "c")
+    stand.watch("c#orders#a", "gone", "fine")
+    stand.clients.gone, stand.watches.cannot_forget = {"gone"}, True
+    assert await stand.notifier.notify([stand.settled("c#orders#a")]) == []
+    assert len(stand.clients.told("fine")) == 1
+    assert stand.watches.connected.keys() == {"gone"}
+
+
+@asynchronous
+async def test_stuck_watchers_of_one_request_keep_nobody_else_from_being_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given more watchers of a first request that don't read than time is for, then each other request's is told."""
+    stand = Stand()
+    monkeypatch.setattr(notifying, "push_all", partial(push_all, seconds=0.5))
+    stand.clients.stuck = {f"stuck-{number}" for number in range(200)}
+    stand.watch("c#orders#stuck", *stand.clients.stuck)
+    names = [f"c#orders#{number}" for number in range(50)]
+    for name in names:
+        stand.watch(name, f"of-{name}")
+    assert await stand.notifier.notify([stand.settled(name) for name in ("c#orders#stuck", *names)]) == []
+    assert {connection for connection, _ in stand.clients.sent} == {f"of-{name}" for name in names}
+    assert stand.counters.totals() == {"pushed": 50, "push_dropped": 200}
 
 
 @asynchronous

@@ -191,12 +191,32 @@ async def test_one_connection_cannot_fill_the_table() -> None:
 
 @asynchronous
 async def test_a_connection_that_closes_between_leaves_no_watch() -> None:
-    """Given a client that is gone when its answer comes, then what it watched is forgotten."""
+    """Given a client that is gone when its answer comes, then what it watched is forgotten, and who it was."""
     stand = Stand()
     stand.requests.put(image("c#orders#a"))
     stand.clients.gone = {"one"}
     await stand.watch("a", "b")
     assert stand.watches.watches == {}
+    assert stand.watches.connected == {}
+
+
+@asynchronous
+async def test_a_connection_that_closes_before_it_is_refused_is_forgotten() -> None:
+    """Given a client that is gone when it is told what was wrong, then nobody is known by its connection."""
+    stand = Stand()
+    stand.clients.gone = {"one"}
+    await stand.watching.watch("one", "nonsense")
+    assert stand.watches.connected == {}
+
+
+@asynchronous
+async def test_a_connection_that_closes_and_cannot_be_forgotten_is_served() -> None:
+    """Given a client that is gone and a table that takes no deletes, then its message is done with."""
+    stand = Stand()
+    stand.requests.put(image("c#orders#a"))
+    stand.clients.gone, stand.watches.cannot_forget = {"one"}, True
+    await stand.watch("a")
+    assert stand.watches.connected == {"one": "c"}
 
 
 @asynchronous

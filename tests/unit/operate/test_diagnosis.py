@@ -3,8 +3,8 @@
 import pytest
 
 from dropslot.operate.diagnosis import ShardLag, diagnose, diagnose_leader, problems
-from dropslot.operate.leases import SHARD_END, Lease, Leases
-from dropslot.operate.shards import Shard
+from dropslot.operate.leases import LATEST, SHARD_END, TRIM_HORIZON, Lease, Leases
+from dropslot.operate.shards import Reach, Shard
 
 NOW_SECONDS = 1_000_000
 
@@ -31,7 +31,7 @@ def one(before: Lease | None, after: Lease | None, *shards: Shard, behind_ms: in
         leases(*([before] if before is not None else ())),
         leases(*([after] if after is not None else ())),
         {each.shard_id: each for each in (shards or (shard(),))},
-        {"s1": behind_ms} if behind_ms is not None else {},
+        {"s1": Reach(behind_ms=behind_ms, resolved_until_ms=1_000)} if behind_ms is not None else {},
         seconds=10,
     )
     return next(lag for lag in lags if lag.shard_id == "s1")
@@ -53,6 +53,7 @@ def test_what_moves_is_well(before: Lease | None, after: Lease, behind_ms: int, 
     """Given a lease that is renewed, and a checkpoint that moves or has little before it, nothing is wrong."""
     lag = one(before, after, behind_ms=behind_ms)
     assert (lag.state, lag.problem) == (state, "")
+    assert (lag.behind_ms, lag.resolved_until_ms) == (behind_ms, 1_000)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +92,69 @@ def test_a_parent_that_stands_still_holds_up_its_children() -> None:
     ]
 
 
+MERGED = (shard("s1", "s2", "s3"), shard("s2", closed=True), shard("s3", closed=True))
+SPLIT_OF_LOST = (shard("s1", "s0"), shard("s2", "s0"))
+
+
+def begun(shard_id: str = "s1", *, counter: int = 8, owner: str = "w1", checkpoint: str = TRIM_HORIZON) -> Lease:
+    """Return a lease of which nothing was resolved yet, as its owner has just renewed it."""
+    return lease(shard_id, counter=counter, owner=owner, checkpoint=checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("shards", "mine", "others", "state", "says"),
+    [
+        (MERGED, begun(), (lease("s2", checkpoint=SHARD_END), lease("s3")), "waits for s3", ""),
+        (MERGED, begun(), (lease("s2"), lease("s3")), "waits for s2, s3", ""),
+        (MERGED, begun(checkpoint=LATEST), (lease("s3"),), "waits for s3", ""),
+        (MERGED, begun(), (lease("s2", checkpoint=SHARD_END),), "stuck", "nothing was resolved in 10 s"),
+        (MERGED, begun(checkpoint="100"), (lease("s3"),), "stuck", "nothing was resolved in 10 s"),
+        (MERGED, begun(owner=""), (lease("s3"),), "no owner", "no worker has it"),
+        (MERGED, begun(counter=5), (lease("s3"),), "abandoned", "hasn't renewed"),
+        (SPLIT_OF_LOST, begun(), (lease("s0"),), "waits for s0", ""),
+        (SPLIT_OF_LOST, begun(), (), "stuck", "nothing was resolved in 10 s"),
+    ],
+    ids=[
+        "one parent left",
+        "both",
+        "from the newest on",
+        "parents through",
+        "begun before",
+        "no owner",
+        "dead owner",
+        "parent lost",
+        "parent past",
+    ],
+)
+def test_a_child_that_waits_for_a_parent_is_not_stuck(
+    shards: tuple[Shard, ...], mine: Lease, others: tuple[Lease, ...], state: str, says: str
+) -> None:
+    """Given a lease far behind that may not begin before a parent has ended, the shard waits, and nothing is wrong."""
+    before = leases(lease(owner=mine.owner, checkpoint=mine.checkpoint), *others)
+    by_id = {each.shard_id: each for each in shards}
+    lags = diagnose(before, leases(mine, *others), by_id, {"s1": Reach(behind_ms=900_000)}, seconds=10)
+    lag = next(each for each in lags if each.shard_id == "s1")
+    assert lag.state == state
+    assert says in lag.problem
+    assert bool(lag.problem) is bool(says)
+
+
+def test_an_orphan_is_named_with_the_children_that_wait_for_it() -> None:
+    """Given a lease of a parent that the stream has lost, those of its children are named that haven't begun."""
+    before = leases(lease("s0"), lease("s1", checkpoint=TRIM_HORIZON), lease("s2"))
+    after = leases(lease("s0"), begun("s1"), lease("s2", counter=8))
+    shards = {each.shard_id: each for each in (*SPLIT_OF_LOST, shard("s3", "s0"))}
+    lags = diagnose(before, after, shards, {}, seconds=10)
+    assert [(lag.shard_id, lag.state) for lag in lags] == [
+        ("s0", "orphan"),
+        ("s1", "waits for s0"),
+        ("s2", "idle"),
+        ("s3", "waits for s0"),
+    ]
+    assert lags[0].problem.endswith("Its children wait for it: s1, s3")
+    assert [lag.problem for lag in lags[1:]] == ["", "", ""]
+
+
 @pytest.mark.parametrize(
     ("shards", "others", "state", "is_problem"),
     [
@@ -99,6 +163,9 @@ def test_a_parent_that_stands_still_holds_up_its_children() -> None:
         ((shard("s1", "s0"), shard("s0", closed=True)), (lease("s0", checkpoint=SHARD_END),), "no lease", True),
         ((shard("s1", "s0"), shard("s0", closed=True)), (lease("s0"),), "waits for s0", False),
         ((shard("s1", "s0"), shard("s0", closed=True)), (), "no lease", True),
+        ((shard("s1", "s0"),), (), "no lease", True),
+        ((shard("s1", "s0"),), (lease("s0"),), "waits for s0", False),
+        ((shard("s1", "s0"), shard("s0", "s9", closed=True)), (lease("s9"),), "waits for s0", False),
     ],
 )
 def test_a_missing_lease_is_named_where_there_must_be_one(

@@ -14,6 +14,7 @@ from dropslot.core import mapping
 from dropslot.operate.diagnosis import ShardLag
 from dropslot.operate.errors import OutOfReachError
 from dropslot.operate.functions import lag_of_functions
+from dropslot.operate.mappings import consumer_mappings
 from dropslot.operate.target import Target
 
 STREAM_ARN = "arn:aws:kinesis:eu-central-1:123456789012:stream/shop-requests"
@@ -90,7 +91,7 @@ def test_a_mapping_that_works_is_as_old_as_its_metric_says(stubbed: Callable[...
             "cloudwatch": {"get_metric_statistics": points(9_000.0, 1_500.4)},
         }
     )
-    assert lag_of_functions(target) == [
+    assert lag_of_functions(target, paused=False) == [
         ShardLag(shard_id="all shards", checkpoint="", behind_ms=1_500, owner="shop-Consumer-Stream", state="enabled")
     ]
 
@@ -103,7 +104,7 @@ def test_a_function_far_behind_is_named(stubbed: Callable[..., Target]) -> None:
             "cloudwatch": {"get_metric_statistics": points(18_000_000.0)},
         }
     )
-    found = lag_of_functions(target)
+    found = lag_of_functions(target, paused=False)
     assert found is not None
     assert found[0].problem.startswith("it is 300 minutes behind: ")
 
@@ -131,21 +132,88 @@ def test_a_mapping_that_does_not_work_is_named(
             "cloudwatch": {"get_metric_statistics": points()},
         }
     )
-    found = lag_of_functions(target)
+    found = lag_of_functions(target, paused=False)
     assert found is not None
     assert [(lag.problem, lag.behind_ms) for lag in found] == [(problem, None)]
 
 
-def test_other_mappings_of_the_stream_are_none_of_the_consumer(stubbed: Callable[..., Target]) -> None:
-    """Given mappings that leave out new requests, take everything, or none at all, no function is the consumer."""
-    feedback = one(FilterCriteria={"Filters": [{"Pattern": json.dumps(each)} for each in mapping.NOTIFY_FILTERS]})
-    for mappings in ([], [feedback], [one(FilterCriteria={})], [one(FunctionResponseTypes=[])]):
+@pytest.mark.parametrize(
+    ("now", "state", "problem"),
+    [
+        ("Disabled", "paused", ""),
+        ("Disabling", "paused", ""),
+        ("Deleting", "paused", ""),
+        ("Enabled", "enabled", "paused, but its mapping is enabled: dropslot pause once more disables it"),
+        ("Enabling", "enabling", "paused, but its mapping is enabling: dropslot pause once more disables it"),
+        ("Creating", "creating", "paused, but its mapping is creating: dropslot pause once more disables it"),
+    ],
+)
+def test_a_pause_is_kept_by_its_mapping_or_not(
+    stubbed: Callable[..., Target], now: str, state: str, problem: str
+) -> None:
+    """Given a pause, a function that gets nothing is well, however far behind; one that gets records isn't."""
+    mappings = [one(State=now, LastProcessingResult="PROBLEM: Function call failed")]
+    target = stubbed(
+        {
+            "lambda": {"list_event_source_mappings": {"EventSourceMappings": mappings}},
+            "cloudwatch": {"get_metric_statistics": points(18_000_000.0)},
+        }
+    )
+    found = lag_of_functions(target, paused=True)
+    assert found is not None
+    assert [(lag.state, lag.problem, lag.behind_ms) for lag in found] == [(state, problem, 18_000_000)]
+
+
+def filtered(*patterns: Any, **written: Any) -> dict[str, Any]:
+    """Return a mapping with filters, and how their JSON is written."""
+    return one(FilterCriteria={"Filters": [{"Pattern": json.dumps(each, **written)} for each in patterns]})
+
+
+NEW = {"data": {"eventName": ["INSERT"]}}
+
+
+@pytest.mark.parametrize(
+    ("found", "is_ours"),
+    [
+        (one(), True),
+        (filtered(*reversed(mapping.FILTERS), sort_keys=True, indent=1), True),
+        (filtered(*mapping.NOTIFY_FILTERS), False),
+        (filtered(), False),
+        (one(FilterCriteria={}), False),
+        (one(FunctionResponseTypes=[]), False),
+        (filtered(NEW), False),
+        (filtered({"data": {"eventName": ["INSERT", "MODIFY"]}}), False),
+        (filtered(*mapping.FILTERS, {"data": {"eventName": ["REMOVE"]}}), False),
+    ],
+    ids=[
+        "the consumer",
+        "written otherwise",
+        "feedback",
+        "no filters",
+        "none set",
+        "no report of failures",
+        "new ones alone",
+        "all but deletions",
+        "more",
+    ],
+)
+def test_other_mappings_of_the_stream_are_none_of_the_consumer(
+    stubbed: Callable[..., Target], found: dict[str, Any], is_ours: bool
+) -> None:
+    """Given a mapping of the stream, it is the consumer's by its filters and its reports of failures alone."""
+    target = stubbed({"lambda": {"list_event_source_mappings": {"EventSourceMappings": [found]}}})
+    assert consumer_mappings(target) == ([found] if is_ours else [])
+
+
+def test_without_a_mapping_of_the_consumer_no_function_is_behind(stubbed: Callable[..., Target]) -> None:
+    """Given mappings of others alone, or none, no function is the consumer."""
+    for mappings in ([], [filtered(*mapping.NOTIFY_FILTERS)]):
         target = stubbed({"lambda": {"list_event_source_mappings": {"EventSourceMappings": mappings}}})
-        assert lag_of_functions(target) is None
+        assert lag_of_functions(target, paused=False) is None
 
 
 def test_a_missing_permission_is_told(stubbed: Callable[..., Target]) -> None:
     """Given credentials without it, the sentence names the action."""
     target = stubbed({"lambda": {"list_event_source_mappings": "AccessDeniedException"}})
     with pytest.raises(OutOfReachError, match="may not lambda:ListEventSourceMappings on mappings of stream"):
-        lag_of_functions(target)
+        lag_of_functions(target, paused=False)

@@ -5,7 +5,7 @@ A watch is a row of a request's key and a connection, with the turn that it begi
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from dropslot.adapters.requests.rows import Item, attribute
@@ -105,6 +105,10 @@ class DynamoDBWatches:
     async def forget(self, watches: Sequence[tuple[str, str]]) -> None:
         """See `Watches.forget`."""
         await self._write([{"DeleteRequest": {"Key": _key(*watch)}} for watch in watches])
+
+    async def forget_connections(self, connections: Collection[str]) -> None:
+        """See `Watches.forget_connections`."""
+        await self._write([{"DeleteRequest": {"Key": _key(f"@{one}", one)}} for one in connections])
 
     async def _write(self, writes: Sequence[Mapping[str, Any]]) -> None:
         batches = [writes[start : start + _WRITE_BATCH] for start in range(0, len(writes), _WRITE_BATCH)]

@@ -1,6 +1,6 @@
 """The table of connections in memory, for tests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from dropslot.core.turn import Turn
 from dropslot.engine.feedback_ports import Refusal
@@ -44,3 +44,8 @@ class MemoryWatches:
         """See `Watches.forget`."""
         for watch in watches:
             self.watches.pop(watch, None)
+
+    async def forget_connections(self, connections: Collection[str]) -> None:
+        """See `Watches.forget_connections`."""
+        for connection in connections:
+            await self.disconnect(connection)

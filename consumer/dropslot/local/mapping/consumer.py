@@ -5,7 +5,6 @@ import os
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from logging import getLogger
 from pathlib import Path
@@ -92,6 +91,7 @@ class MappingConsumer:
         self._function = Function(function, on_line=self._log_line)
         self._sweep = Function(sweep, on_line=self._log_line) if sweep is not None else None
         self._delivery = Delivery(options=options, function=self._function, failures=self._failure_folder())
+        self._unsaved = False
         self._poller = Poller(client, places.stream, self._positions, self._open_shard)
 
     async def run(self) -> None:
@@ -104,7 +104,7 @@ class MappingConsumer:
                     group.create_task(self._keep_sweeping(self._sweep))
                 group.create_task(self._keep_telling())
         finally:
-            self._positions.save()
+            self._save(self._positions.save)
             await asyncio.gather(*(function.close() for function in self._functions))
             _log.info("mapping_stopped")
 
@@ -127,11 +127,24 @@ class MappingConsumer:
 
     async def _keep_telling(self) -> None:
         while True:
-            self._positions.save()
-            # A full disk ends the beats, not the work.
-            with suppress(OSError):
-                self._beat().write(self._places.state_dir)
+            self._save(self._positions.save, lambda: self._beat().write(self._places.state_dir))
             await asyncio.sleep(_BEAT_SECONDS)
+
+    def _save(self, *writes: Callable[[], None]) -> None:
+        """Write what a later start, and others, go by. A full disk ends that, not the work.
+
+        Positions that couldn't be written are kept for the next time; if there is none, their records are delivered
+        again.
+        """
+        try:
+            for write in writes:
+                write()
+        except OSError as error:
+            if not self._unsaved:
+                _log.warning("state_unsaved", extra={"error": str(error)})
+            self._unsaved = True
+        else:
+            self._unsaved = False
 
     def _beat(self) -> MappingBeat:
         return MappingBeat(

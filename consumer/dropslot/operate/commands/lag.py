@@ -21,7 +21,8 @@ def lag(
 ) -> None:
     """Say how far each shard is behind, who reads it, and what is wrong. Exit code 1 when something is.
 
-    Behind is the age of the oldest record that isn't resolved. It is read from the stream: once a shard and call.
+    Behind is the age of the oldest record that isn't resolved; resolved until, when the newest one arrived before which
+    all are. Both are read from the stream: once a shard and call.
 
     Example: dropslot lag
     """

@@ -77,6 +77,9 @@ def replay(
         Path | None, typer.Option(help="File that tells how far it is. [default: .dropslot/replay.jsonl]")
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, whatever that file tells.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where that file tells, also if it was stopped over an hour ago.")
+    ] = False,
     yes: Yes = False,
     local: LocalOrAws = None,
     profile: Profile = None,
@@ -111,6 +114,7 @@ def replay(
         grace=grace,
         progress=progress,
         restart=restart,
+        resume=resume,
     )
     with operating(chosen(local, profile, region, stack), screen) as target:
         whole = run(target, screen, order, ask=lambda asked: confirm(asked, yes=yes, screen=screen))
@@ -135,6 +139,7 @@ def _order(
     grace: float,
     progress: Path | None,
     restart: bool,
+    resume: bool,
 ) -> "Order":
     from dropslot.operate.replay.filters import Filters  # noqa: PLC0415 - `dropslot --help` needs no SDK
     from dropslot.operate.replay.ledger_file import FILE  # noqa: PLC0415 - as above
@@ -143,6 +148,8 @@ def _order(
 
     if failures is not None and (shard is not None or start != _OLDEST or end != _NOW):
         raise ConfigurationError("--failures goes without --from, --to and --shard: narrow it by folder or prefix")
+    if restart and resume:
+        raise ConfigurationError("--restart begins anew, --resume goes on: give one of them")
     span = parse_span(start, end, now_ms=time.time_ns() // 1_000_000)
     if shard is None and (span.start.sequence_number is not None or span.end.sequence_number is not None):
         raise ConfigurationError("a sequence number is a place in one shard: give --shard, too")
@@ -171,4 +178,5 @@ def _order(
         grace_ms=round(grace * 1000),
         progress=progress if progress is not None else FILE,
         restart=restart,
+        resume=resume,
     )

@@ -62,7 +62,7 @@ def list_requests(
     from dropslot.operate.requests import list_unfinished  # noqa: PLC0415 - `dropslot --help` needs no SDK
 
     screen = Screen(as_json=as_json)
-    statuses, selection = _statuses(status), _selection(type_name, caller, older_than, newer_than)
+    statuses, selection = _statuses(status, scan=False), _selection(type_name, caller, older_than, newer_than)
     with operating(chosen(local, profile, region, stack), screen) as target:
         list_unfinished(target, screen, statuses=statuses, selection=selection, limit=limit)
 
@@ -94,6 +94,11 @@ def show(
 
 @app.command()
 def count(
+    status: Status = None,
+    type_name: Type = None,
+    caller: Annotated[str | None, typer.Option(help="Only requests of this caller.")] = None,
+    older_than: OlderThan = None,
+    newer_than: NewerThan = None,
     scan: Annotated[
         bool, typer.Option("--scan", help="Also the done ones: reads the whole table, which costs money.")
     ] = False,
@@ -103,15 +108,16 @@ def count(
     stack: Stack = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count requests by status and type. What is counted is read, and paid for.
+    """Count requests by status and type. All of the chosen statuses is read, and paid for.
 
-    Example: dropslot requests count
+    Example: dropslot requests count --status waiting --older-than 1h
     """
     from dropslot.operate.requests import count_requests  # noqa: PLC0415 - `dropslot --help` needs no SDK
 
     screen = Screen(as_json=as_json)
+    statuses, selection = _statuses(status, scan=scan), _selection(type_name, caller, older_than, newer_than)
     with operating(chosen(local, profile, region, stack), screen) as target:
-        count_requests(target, screen, scan=scan)
+        count_requests(target, screen, statuses=statuses, selection=selection, scan=scan)
 
 
 @app.command()
@@ -129,6 +135,7 @@ def export(
     profile: Profile = None,
     region: Region = None,
     stack: Stack = None,
+    as_json: Annotated[bool, typer.Option("--json", help="It is JSON in any case.", show_default=False)] = True,
 ) -> None:
     """Print unsettled and failed requests as JSON, one a line.
 
@@ -136,10 +143,8 @@ def export(
     """
     from dropslot.operate.requests import export_requests  # noqa: PLC0415 - `dropslot --help` needs no SDK
 
-    if scan and status:
-        raise ConfigurationError("--scan reads requests of every status: leave --status out")
-    screen = Screen(as_json=True)
-    statuses, selection = _statuses(status), _selection(type_name, caller, older_than, newer_than)
+    screen = Screen(as_json=as_json)
+    statuses, selection = _statuses(status, scan=scan), _selection(type_name, caller, older_than, newer_than)
     with operating(chosen(local, profile, region, stack), screen) as target:
         export_requests(target, screen, statuses=statuses, selection=selection, payload=payload, scan=scan)
 
@@ -175,7 +180,9 @@ def delete(
             raise typer.Exit(NOT_DONE)
 
 
-def _statuses(given: list[str] | None) -> tuple[str, ...]:
+def _statuses(given: list[str] | None, *, scan: bool) -> tuple[str, ...]:
+    if scan and given:
+        raise ConfigurationError("--scan reads requests of every status: leave --status out")
     known = (names.PENDING, names.WAITING, names.FAILED)
     for status in given or ():
         if status not in known:

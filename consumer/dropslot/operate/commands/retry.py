@@ -99,7 +99,7 @@ def retry(
             failed = opened.enter_context(not_undone(target, failed))
         total: int | None = None
         if dry_run or not yes:
-            total = survey(failed, Screen(as_json=as_json and dry_run))
+            total = survey(failed, screen if dry_run else screen.before_results())
             if dry_run:
                 return
             if total:

@@ -31,6 +31,7 @@ class Actions:
         gone: what the first pass has found to be gone, by item id: what goes after it stays away.
         settled: what it has found to be done or failed, by `reading.key_of`: what is settled after it, or once more,
             stays so, since nobody was asked about it. None if there was no first pass.
+        hears_deletions: what is read tells of them. Else whatever is gone may have been deleted by hand.
     """
 
     failed: bool = False
@@ -39,6 +40,7 @@ class Actions:
     grace_ms: int
     gone: dict[str, Gone] = field(default_factory=dict)
     settled: Mapping[str, Intent] | None = None
+    hears_deletions: bool = True
 
     @property
     def classes(self) -> AbstractSet[Class]:
@@ -51,7 +53,8 @@ class Actions:
 
     def comes_back(self, item_id: str, gone: Gone) -> bool:
         """Tell whether a request that is gone may come back."""
-        return not gone.by_hand or item_id in self.named
+        unknown = gone.by_hand is None and not self.hears_deletions
+        return item_id in self.named or not (gone.by_hand or unknown)
 
     def redrive(self, classified: Classified) -> Redrive | None:
         """Return the redrive of a record's request; None to leave it alone."""

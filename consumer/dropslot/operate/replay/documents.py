@@ -11,6 +11,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dropslot.core.errors import ConfigurationError
+from dropslot.operate.errors import OutOfReachError
 from dropslot.operate.replay.source import Record
 from dropslot.operate.target import Target
 from dropslot.operate.trouble import explain
@@ -105,7 +106,7 @@ class DocumentSource:
             bucket, _, key = lane.removeprefix(S3).partition("/")
             body: bytes = self._s3().get_object(Bucket=bucket, Key=key)["Body"].read()
         except OSError as error:
-            raise ConfigurationError(f"{lane} can't be read: {error}") from error
+            raise OutOfReachError(f"{lane} can't be read: {error}") from error
         except (ClientError, BotoCoreError) as error:
             raise explain(error, service="S3", where=lane) from error
         return body

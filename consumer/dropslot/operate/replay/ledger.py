@@ -7,6 +7,7 @@ from typing import BinaryIO, Final, Self
 
 import msgspec
 
+from dropslot.operate.moments import format_moment
 from dropslot.operate.redrive import Fate
 from dropslot.operate.replay.classify import Class
 from dropslot.operate.replay.position import Span
@@ -24,6 +25,13 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     command: dict[str, str]
     started_at: int
     span: Span
+
+    @property
+    def words(self) -> str:
+        """Which replay it is, for readers."""
+        documents = self.command.get("--failures")
+        reads = f"documents of {documents}" if documents else self.span.words
+        return f"the replay of {format_moment(self.started_at)} ({reads})"
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,7 +173,9 @@ class Ledger:
 
     @classmethod
     def read(cls, file: BinaryIO) -> Self | None:
-        """Read a file, and leave it where further lines go; None if it holds nothing yet.
+        """Read a file, and leave it where further lines go, as it is: what is behind was cut off by a stop.
+
+        None if it holds nothing yet.
 
         Raises:
             msgspec.DecodeError: it isn't a ledger.
@@ -176,12 +186,11 @@ class Ledger:
             if not line.endswith(b"\n"):
                 if ledger is None:
                     raise msgspec.DecodeError("no first line")
-                break  # cut off by a stop
+                break
             if ledger is None:
                 ledger = cls(_header.decode(line), file)
             else:
                 ledger._take(_line.decode(line))
             end += len(line)
-        file.truncate(end)
         file.seek(end)
         return ledger

@@ -25,6 +25,7 @@ class Order:
         grace_ms: of the sweep.
         progress: file that tells how far it is.
         restart: forget what the file says.
+        resume: go on with it, however long ago that was.
     """
 
     command: dict[str, str]
@@ -40,3 +41,4 @@ class Order:
     grace_ms: int
     progress: Path
     restart: bool
+    resume: bool

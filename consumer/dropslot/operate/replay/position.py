@@ -60,6 +60,11 @@ class Span:
     start: Position
     end: Position
 
+    @property
+    def words(self) -> str:
+        """All of it, for readers."""
+        return f"from {self.start.words} to {self.end.words}"
+
 
 def parse_span(start: str, end: str, *, now_ms: int) -> Span:
     """Return what `--from` and `--to` say.

@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from dropslot.operate.redrive import Fate
@@ -9,7 +10,7 @@ from dropslot.operate.replay.acting import Actions
 from dropslot.operate.replay.classify import Class
 from dropslot.operate.replay.progress import Meter
 from dropslot.operate.replay.reading import Classified
-from dropslot.operate.replay.survey import Survey
+from dropslot.operate.replay.survey import Gone, Survey
 from dropslot.operate.retrying import FATES
 from dropslot.operate.screen import Screen, pluralised
 
@@ -66,18 +67,20 @@ def tell_classes(screen: Screen, classes: Counter[Class]) -> None:
 def tell_gone(screen: Screen, survey: Survey, actions: Actions) -> None:
     """Say which of those that are gone come back, and which don't."""
     back = [gone for key, gone in survey.gone.items() if actions.comes_back(key, gone)]
-    expired, unknown = (sum(gone.by_hand is reason for gone in back) for reason in (False, None))
-    named, away = sum(bool(gone.by_hand) for gone in back), len(survey.gone) - len(back)
-    reasons = (
-        (expired, "expired"),
-        (unknown, "went for a reason that no record read tells"),
-        (named, "deleted by hand and named by --id"),
-    )
-    told = ", ".join(f"{number:,} {reason}" for number, reason in reasons if number)
+    away = [gone for key, gone in survey.gone.items() if not actions.comes_back(key, gone)]
+    told = _reasons(back, "deleted by hand and named by --id")
     if told:
         screen.say(f"gone, and would come back: {told}")
-    if away:
-        screen.say(f"gone, and stay away unless --id names them: {away:,} deleted by hand")
+    left = _reasons(away, "deleted by hand")
+    if left:
+        screen.say(f"gone, and stay away unless --id names them: {left}")
+
+
+def _reasons(gone: Sequence[Gone], by_hand: str) -> str:
+    """Return how many went for which reason, as far as that is known; "" for none."""
+    words = {False: "expired", None: "went for a reason that no record read tells", True: by_hand}
+    numbers = Counter(one.by_hand for one in gone)
+    return ", ".join(f"{numbers[reason]:,} {told}" for reason, told in words.items() if numbers[reason])
 
 
 def question(survey: Survey, actions: Actions, *, where: str) -> str | None:

@@ -60,7 +60,7 @@ def replay(target: Target, screen: Screen, order: Order, *, ask: Callable[[str],
     header = Header(command=command, started_at=time.time_ns() // 1_000_000, span=order.span)
     if order.dry_run:
         return _Replay(target, screen, order, Ledger(header)).preview()
-    with kept(order.progress, header, restart=order.restart) as ledger:
+    with kept(order.progress, header, restart=order.restart, resume=order.resume) as ledger:
         return _Replay(target, screen, order, ledger).carry_out(ask)
 
 
@@ -92,7 +92,10 @@ class _Replay:
         """Do it, once it is known what is to be done, and the operator wants it."""
         order, ledger, screen = self._order, self._ledger, self._screen
         if ledger.resumed:
-            screen.say(f"going on where it was stopped, after {ledger.classes.total():,} records ({order.progress})")
+            screen.say(
+                f"going on with {ledger.header.words} where it was stopped, after {ledger.classes.total():,} records; "
+                f"--restart begins anew ({order.progress})"
+            )
         actions = self._actions()
         # To restore what is gone takes all that the records tell of it; and only what was asked about is run again.
         if order.force or (order.failed and not order.yes):
@@ -156,6 +159,7 @@ class _Replay:
             grace_ms=order.grace_ms,
             gone=survey.gone if survey is not None else {},
             settled=survey.settled if survey is not None else self._ledger.meant,
+            hears_deletions=self._documents is None,
         )
 
     def _carrier(self, meter: Meter) -> Carrier:

@@ -10,6 +10,7 @@ from dropslot.core.errors import ConfigurationError
 from dropslot.core.transience import TRANSIENT_AWS_CODES
 from dropslot.engine.backoff import Backoff
 from dropslot.engine.ports import Clock
+from dropslot.operate.errors import OutOfReachError
 from dropslot.operate.replay.position import Position, Span
 from dropslot.operate.replay.source import Record
 from dropslot.operate.shards import Stream
@@ -24,6 +25,10 @@ CALLS_PER_SECOND: Final = 2.5
 BYTES_PER_SECOND: Final = 1_000_000
 #: A page lies in memory, and is worked off before the next one is read.
 PAGE_RECORDS: Final = 2_000
+#: Arrival times aren't promised to grow from record to record
+#: (https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html): so far behind the end of a replay may
+#: still be records that came before it.
+EDGE_SECONDS: Final = 10.0
 #: For so long no call may get through before the replay is given up.
 GIVE_UP_SECONDS: Final = 60.0
 
@@ -76,15 +81,16 @@ class ShardSource:
             )
         if self._shard is not None:
             return [self._shard]
-        parents = {shard_id: sorted(shards[shard_id].parents) for shard_id in sorted(shards)}
+        parents = {shard_id: sorted(shards.keys() & shards[shard_id].parents) for shard_id in sorted(shards)}
         return list(TopologicalSorter(parents).static_order())
 
     async def pages(self, lane: str, *, after: str | None) -> AsyncIterator[Sequence[Record]]:
         """See `Source.pages`."""
-        if self._span.end.sequence_number is not None:
+        if self._span.end.sequence_number is not None and after is None:
             await self._iterator(lane, self._span.end)  # another shard's would never be met, or at once
         # The record itself is read once more, which shows whether all behind it is still there.
         last = after
+        late: list[Record] = []
         iterator = await self._iterator(lane, self._span.start if after is None else Position(sequence_number=after))
         while iterator is not None:
             started_ms = self._clock.now_ms()
@@ -95,29 +101,39 @@ class ShardSource:
                     raise explain(error, service="Kinesis", where=self._where(lane)) from error
                 # Good for five minutes: what the page before asked for took longer at this rate.
                 place = self._span.start if last is None else Position(sequence_number=last)
-                iterator = await self._iterator(lane, place)
+                iterator, late = await self._iterator(lane, place), []
                 continue
             records = [_record(one) for one in answer["Records"]]
             if after is not None and records:
                 self._look_for_gap(lane, after, records[0])
                 after = None
             fresh = [one for one in records if last is None or int(one.sequence_number) > int(last)]
-            wanted = [one for one in fresh if not self._span.end.is_before(one.sequence_number, one.arrived_epoch_ms)]
+            wanted, late = self._cut([*late, *fresh])
             if wanted:
                 last = wanted[-1].sequence_number
                 yield wanted
-            if len(wanted) < len(fresh) or self._is_at_end(fresh, answer, started_ms):
+            if self._is_at_end(fresh, late, answer, started_ms):
                 return
             iterator = answer.get("NextShardIterator")
             await self._pace(started_ms, sum(len(one.data) for one in records))
 
-    def _is_at_end(self, fresh: Sequence[Record], answer: Mapping[str, Any], now_ms: int) -> bool:
+    def _cut(self, records: Sequence[Record]) -> tuple[Sequence[Record], list[Record]]:
+        """Cut behind the last record that came by the end; those before it belong to it, whenever they came."""
+        behind = [self._span.end.is_before(one.sequence_number, one.arrived_epoch_ms) for one in records]
+        count = len(records) - behind[::-1].index(False) if False in behind else 0
+        return records[:count], list(records[count:])
+
+    def _is_at_end(
+        self, fresh: Sequence[Record], late: Sequence[Record], answer: Mapping[str, Any], now_ms: int
+    ) -> bool:
         """Tell whether nothing can follow; a read may find nothing although there is something behind."""
-        if fresh:
-            return False
         behind_ms: int = answer.get("MillisBehindLatest", 0)
-        end_ms = self._span.end.epoch_ms
-        return not behind_ms or (end_ms is not None and now_ms - behind_ms > end_ms)
+        if not behind_ms:
+            return bool(late) or not fresh
+        if self._span.end.epoch_ms is None:
+            return bool(late)
+        read_until_ms = late[-1].arrived_epoch_ms if late else now_ms - behind_ms
+        return bool(late or not fresh) and read_until_ms > self._span.end.epoch_ms + EDGE_SECONDS * 1000
 
     async def _pace(self, started_ms: int, size: int) -> None:
         seconds = max(1 / CALLS_PER_SECOND, size / BYTES_PER_SECOND) - (self._clock.now_ms() - started_ms) / 1000
@@ -131,9 +147,14 @@ class ShardSource:
             )
         except ClientError as error:
             if place.sequence_number is not None and error.response["Error"]["Code"] in _NO_SUCH_PLACE:
+                if place not in {self._span.start, self._span.end}:
+                    raise OutOfReachError(
+                        f"{lane}: the stream doesn't keep the record any more at which it was, {place.words}: "
+                        "--restart reads what it has"
+                    ) from error
                 raise ConfigurationError(
                     f"{place.words} is none of {lane}, or the stream doesn't keep its record any more: "
-                    "a time, or trim-horizon, finds the oldest that it has (and --restart, if this is where it stopped)"
+                    "a time, or trim-horizon, finds the oldest that it has"
                 ) from error
             raise explain(error, service="Kinesis", where=self._where(lane)) from error
         iterator: str | None = answer["ShardIterator"]

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Final
 
 from dropslot.core.change import Change, Removed, parse
+from dropslot.core.errors import ConfigurationError
 from dropslot.engine.ports import Clock
+from dropslot.operate.errors import OutOfReachError
 from dropslot.operate.replay.removal import removal
 from dropslot.operate.replay.source import Source
 from dropslot.operate.replay.survey import Survey
@@ -40,7 +42,11 @@ class Tail:
         if not self._survey.gone or (self._known_ms is not None and now_ms - self._known_ms < FRESH_SECONDS * 1000):
             return
         source = self._source_until(now_ms)
-        for lane in source.lanes():
+        try:
+            lanes = source.lanes()
+        except ConfigurationError as gone:  # it was there when the survey was made
+            raise OutOfReachError(str(gone)) from gone
+        for lane in lanes:
             async for page in source.pages(lane, after=self._survey.positions.get(lane)):
                 for record in page:
                     self._note(record.data)

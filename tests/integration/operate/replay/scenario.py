@@ -94,7 +94,7 @@ def ctrl_c_skips_and_repeats_nothing(stage: Stage, expected: dict[str, int], *, 
     resumed = run(*words, "--rate", "10000")
 
     assert resumed.code == 0, resumed.all
-    assert "going on where it was stopped" in resumed.all
+    assert "where it was stopped, after" in resumed.all
     assert {key: attempt for key, attempt in stage.attempts().items() if key in expected} == expected
     more, total = acted_on(resumed.out)
     assert total["fates"]["redriven"] == len(expected)

@@ -1,5 +1,6 @@
 """`dropslot replay` over split and merged shards of a real stream, and a real table."""
 
+import base64
 import json
 import signal
 import time
@@ -138,6 +139,30 @@ def test_all_that_the_stream_tells_of_what_is_gone_counts(stage: Stage) -> None:
     assert outcome.code == 0, outcome.all
     assert "gone, and stay away unless --id names them: 2 deleted by hand" in outcome.all
     assert stage.attempts() == {"-#orders#attempted": 5}
+
+
+def test_documents_bring_back_only_what_is_named(stage: Stage) -> None:
+    """Given a document of requests that are gone, which can't tell why, --force restores what --id names, alone."""
+    names = ("-#orders#forgotten", "-#orders#done")
+    kinesis = [
+        {
+            "sequenceNumber": str(number),
+            "approximateArrivalTimestamp": 1_760_000_000,
+            "data": base64.b64encode(_change(stage, image(name))).decode(),
+        }
+        for number, name in enumerate(names)
+    ]
+    payload = json.dumps({"Records": [{"kinesis": one} for one in kinesis]})
+    Path("given-up.json").write_text(json.dumps({"payload": payload}))
+    words = ("replay", "--failures", "given-up.json", "--force", "--yes")
+
+    every = run(*words)
+    assert every.code == 0, every.all
+    assert "stay away unless --id names them: 2 went for a reason that no record read tells" in every.all
+    assert stage.items() == {}
+    one = run(*words, "--id", names[1])
+    assert one.code == 0, one.all
+    assert stage.attempts() == {names[1]: 1}
 
 
 def _change(stage: Stage, new: Image | None, old: Image | None = None) -> bytes:

@@ -2,24 +2,32 @@
 
 import os
 import re
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from tests.chaos.proxy import Proxy
-from tests.integration.operate.operator import run
+from tests.integration.operate.operator import Outcome, interrupted, run
 from tests.integration.operate.replay.history import KINDS, Author
 from tests.integration.operate.replay.stage import Stage, staged
 
 Compare = Callable[[str, str], None]
 #: One of each kind.
 RECORDS: Final = 29
+LEDGER: Final = Path(".dropslot", "replay.jsonl")
 FIRST, SECOND = "shardId-000000000000", "shardId-000000000001"
 
 
-def transcript(stage: Stage, words: Sequence[str]) -> str:
-    """Run a command and return what an operator sees, without what differs from run to run."""
-    outcome = run(*words)
+def transcript(stage: Stage, words: Sequence[str], outcome: Outcome | None = None) -> str:
+    """Return what an operator sees of a command, without what differs from run to run.
+
+    Args:
+        stage: where.
+        words: of the command.
+        outcome: of it; None runs it.
+    """
+    outcome = outcome if outcome is not None else run(*words)
     shown = f"$ dropslot {' '.join(words)}\n{outcome.all}[exit code {outcome.code}]\n"
     for pattern, instead in (
         (r"\(process \d+\)", "(process 4711)"),
@@ -51,6 +59,17 @@ def test_what_it_says(stage: Stage, compare: Compare) -> None:
         ("replay", "--dry-run", "--event", "REMOVE"),
     )
     compare("replay", "\n".join(transcript(stage, words) for words in commands))
+
+
+def test_what_it_says_when_it_is_stopped(stage: Stage, compare: Compare) -> None:
+    """Given Ctrl-C after the first of those that are forced, it says how far it is, and the same command goes on."""
+    stage.happened(RECORDS)
+    before = stage.attempts()
+    words = ("replay", "--force", "--yes")
+    # After each it waits for its rate: long enough to be stopped there.
+    slowly = (*words, "--rate", "0.1")
+    stopped = transcript(stage, slowly, interrupted(*slowly, when=lambda: stage.attempts() != before))
+    compare("replay-stopped", f"{stopped}\n{transcript(stage, words)}")
 
 
 def test_what_it_says_when_it_cannot(stage: Stage, compare: Compare) -> None:
@@ -90,7 +109,10 @@ def test_what_it_says_of_a_stream_that_is_not_there(stage: Stage, work_dir: Path
 
 
 def test_what_it_says_of_a_shard_that_refuses(proxied: tuple[Stage, Proxy], compare: Compare) -> None:
-    """Given a shard that may not be read, it says so, and how far it came; then only the same command goes on."""
+    """Given a shard that may not be read, it says so, and how far it came; then only the same command goes on.
+
+    And the day after only when it is told to.
+    """
     stage, proxy = proxied
     stage.happened(RECORDS)
     denied = {"code": "AccessDeniedException", "status": 400}
@@ -99,5 +121,7 @@ def test_what_it_says_of_a_shard_that_refuses(proxied: tuple[Stage, Proxy], comp
     )
     refused = transcript(stage, ("replay",))
     proxy.misbehave([])
-    others = [transcript(stage, words) for words in (("replay", "--from", "1h", "--failed", "--yes"), ("replay",))]
+    others = [transcript(stage, ("replay", "--from", "1h", "--failed", "--yes"))]
+    os.utime(LEDGER, (time.time() - 86_400, time.time() - 86_400))
+    others += [transcript(stage, words) for words in (("replay",), ("replay", "--resume"), ("replay", "--resume"))]
     compare("replay-denied", "\n".join((refused, *others)))

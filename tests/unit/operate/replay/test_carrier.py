@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from dropslot.adapters.requests.memory import MemoryRequests
 from dropslot.adapters.requests.rows import state_from
 from dropslot.core import names
+from dropslot.core.errors import ConfigurationError
 from dropslot.core.policy import Done
 from dropslot.core.transitions import Insert, Write, settle
 from dropslot.engine.backoff import Backoff
 from dropslot.engine.ports import WriteResult
 from dropslot.local.relay.record import TTL_IDENTITY
+from dropslot.operate.errors import OutOfReachError
 from dropslot.operate.redrive import Fate, Redriver
 from dropslot.operate.replay.acting import Actions
 from dropslot.operate.replay.carrier import Carrier
@@ -81,6 +83,14 @@ class Life:
     def __exit__(self, *_: object) -> None:
         if self._table.lives == 0:
             raise KilledError
+
+
+class Lost(MemorySource):
+    """A stream without the shard that is asked for."""
+
+    def lanes(self) -> Sequence[str]:
+        """See `Source.lanes`."""
+        raise ConfigurationError("stream requests has no shard a")
 
 
 class Past:
@@ -327,6 +337,14 @@ def test_what_is_deleted_while_others_are_restored_stays_away() -> None:
 
     assert past.table.items.keys() == past.expected.keys() - {"-#orders#15"}
     assert ledger.fates == {Fate.REDRIVEN: 11}
+
+
+def test_a_shard_that_goes_in_between_is_out_of_reach() -> None:
+    """Given a stream that has lost the shard since the first pass, it isn't said that nothing was done."""
+    tail = Tail(Past(4).look(), lambda _: Lost({}), table_name=TABLE, clock=RestlessClock(NOW_MS))
+
+    with pytest.raises(OutOfReachError, match="has no shard a"):
+        asyncio.run(tail.catch_up())
 
 
 def test_of_two_lives_of_an_id_the_last_one_comes_back() -> None:

@@ -12,6 +12,7 @@ from dropslot.local.mapping.environment import FunctionSpec
 from dropslot.local.mapping.event import ShardRecord
 from dropslot.local.mapping.failures import FailureFolder
 from dropslot.local.mapping.verdict import RETRIES_EXHAUSTED, Batch
+from dropslot.operate.errors import OutOfReachError
 from dropslot.operate.replay.documents import DocumentSource
 from dropslot.operate.replay.source import Record
 from dropslot.operate.target import Target
@@ -104,3 +105,14 @@ def test_nothing_there_is_told(tmp_path: Path) -> None:
     """Given an empty folder, it says so."""
     with pytest.raises(ConfigurationError, match="there is no document at"):
         DocumentSource(str(tmp_path), target(), say=print).lanes()
+
+
+def test_a_document_that_goes_in_between_is_out_of_reach(tmp_path: Path) -> None:
+    """Given a document that is taken away when others were replayed already, it isn't said that nothing was done."""
+    document = keep(tmp_path, 3)
+    source = DocumentSource(str(tmp_path), target(), say=print)
+    lanes = source.lanes()
+    document.unlink()
+
+    with pytest.raises(OutOfReachError, match="can't be read"):
+        read(source, *lanes)

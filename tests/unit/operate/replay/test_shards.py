@@ -30,10 +30,21 @@ class OneShard:
         size: bytes of each.
         trimmed: how many of them it doesn't keep any more.
         empty: answers without a record before each with some.
+        grows: how many more there are at each read.
+        stamped: in what other second some of them arrived than all others do, by sequence number.
     """
 
     def __init__(
-        self, clock: RestlessClock, *, count: int, page: int = 10, size: int = 1, trimmed: int = 0, empty: int = 0
+        self,
+        clock: RestlessClock,
+        *,
+        count: int,
+        page: int = 10,
+        size: int = 1,
+        trimmed: int = 0,
+        empty: int = 0,
+        grows: int = 0,
+        stamped: Mapping[int, int] | None = None,
     ) -> None:
         self._clock = clock
         self._count = count
@@ -41,12 +52,19 @@ class OneShard:
         self._size = size
         self._trimmed = trimmed
         self._empty = empty
+        self._grows = grows
+        self._stamped = stamped if stamped is not None else {}
+        self._started_at = NOW_MS / 1000 - count
+        self.expires_at = count + 1_000
         self.idle = 0
+        self.forgets = False
         self.troubles: list[Exception] = []
         self.read_at_ms: list[int] = []
 
     def get_shard_iterator(self, **arguments: Any) -> dict[str, Any]:
         """Answer."""
+        if self.forgets:
+            raise answered("InvalidArgumentException")
         start = int(arguments.get("StartingSequenceNumber", 0))
         return {"ShardIterator": str(max(start, self._trimmed + 1))}
 
@@ -57,20 +75,29 @@ class OneShard:
             raise self.troubles.pop(0)
         self.read_at_ms.append(self._clock.now_ms())
         first = int(ShardIterator)
+        if first >= self.expires_at:
+            self.expires_at = self._count + 1_000
+            raise answered("ExpiredIteratorException")
+        self._count += self._grows
         self.idle = (self.idle + 1) % (self._empty + 1)
         last = first - 1 if self.idle else min(first + self._page - 1, self._count)
         return {
             "Records": [
                 {
                     "SequenceNumber": str(number),
-                    "ApproximateArrivalTimestamp": datetime.fromtimestamp(NOW_MS / 1000 - self._count + number, UTC),
+                    "ApproximateArrivalTimestamp": datetime.fromtimestamp(
+                        self._started_at + self._stamped.get(number, number), UTC
+                    ),
                     "Data": b"x" * self._size,
                 }
                 for number in range(first, last + 1)
             ],
             "NextShardIterator": str(last + 1),
-            "MillisBehindLatest": 1000 * (self._count - last),
+            "MillisBehindLatest": self._behind_ms(last) if last < self._count else 0,
         }
+
+    def _behind_ms(self, number: int) -> int:
+        return self._clock.now_ms() - round((self._started_at + number) * 1000)
 
 
 class Shards:
@@ -94,7 +121,7 @@ class Reading:
         self.clock = RestlessClock(NOW_MS)
         self.shard = OneShard(self.clock, **{"count": 30, **shard_has})
         self.said: list[str] = []
-        shards = Shards({"d": ("b", "c"), "a": (), "b": ("a",), "c": ("a",), "e": ()})
+        shards = Shards({"d": ("b", "c"), "a": (), "b": ("a",), "c": ("a",), "e": ("lost",)})
         self.source = ShardSource(
             cast("Any", self.shard),
             "requests",
@@ -122,7 +149,7 @@ def answered(code: str) -> ClientError:
 
 
 def test_parents_come_first() -> None:
-    """Given shards that were split and merged, each comes behind those it came from."""
+    """Given shards that were split and merged, each comes behind those it came from, if the stream still has them."""
     lanes = list(Reading().source.lanes())
 
     assert sorted(lanes) == ["a", "b", "c", "d", "e"]
@@ -152,6 +179,36 @@ def test_what_is_read(span: Span, numbers: range) -> None:
     assert Reading(span=span).numbers() == list(numbers)
 
 
+@pytest.mark.parametrize("page", [1, 3, 10])
+@pytest.mark.parametrize("expires", [False, True])
+@pytest.mark.parametrize(
+    ("stamped", "last"), [({}, 40), ({43: 39}, 43), ({43: 39, 45: 40}, 45), ({70: 39}, 40)], ids=str
+)
+def test_arrival_times_that_fall_hide_nothing_at_the_end(
+    page: int, stamped: Mapping[int, int], last: int, *, expires: bool
+) -> None:
+    """Given a record that came by the end and lies behind some that came later, it is read, once, and so are these.
+
+    Unless it lies far behind: then the end has long been found.
+    """
+    reading = Reading(
+        span=Span(start=Position(), end=Position(epoch_ms=NOW_MS - 60_000)), count=100, page=page, stamped=stamped
+    )
+    if expires:
+        reading.shard.expires_at = 44
+
+    assert reading.numbers() == list(range(1, last + 1))
+    assert len(reading.shard.read_at_ms) <= 60 / page + 2
+
+
+def test_a_stream_that_grows_is_read_to_its_tip() -> None:
+    """Given an end that is now, when records go on coming, then those that are there are looked at, and no more."""
+    reading = Reading(grows=2)
+
+    assert reading.numbers() == list(range(1, 31))
+    assert len(reading.shard.read_at_ms) <= 5
+
+
 def test_answers_without_records_are_no_end() -> None:
     """Given a shard whose answers are empty now and then although there is more, all of it is read."""
     assert Reading(empty=2).numbers() == list(range(1, 31))
@@ -159,7 +216,7 @@ def test_answers_without_records_are_no_end() -> None:
 
 def test_an_end_in_the_past_ends_a_wait_for_records() -> None:
     """Given answers that stay empty but come closer, the replay ends where they have passed its end."""
-    reading = Reading(span=Span(start=Position(), end=Position(epoch_ms=NOW_MS - 40_000)), empty=1)
+    reading = Reading(span=Span(start=Position(), end=Position(epoch_ms=NOW_MS - 50_000)), empty=1)
 
     assert reading.numbers() == []
     assert len(reading.shard.read_at_ms) == 1
@@ -221,3 +278,15 @@ def test_records_that_went_while_it_was_stopped_are_told() -> None:
 
     assert reading.numbers(after="12") == list(range(21, 31))
     assert reading.said == ["a: the stream has dropped the record at which it was stopped, and perhaps some behind it"]
+
+
+@pytest.mark.parametrize(
+    ("after", "error"), [(None, ConfigurationError), ("9", OutOfReachError)], ids=["where it starts", "where it was"]
+)
+def test_a_record_that_is_not_kept_any_more_is_told(after: str | None, error: type[Exception]) -> None:
+    """Given a place that the stream doesn't know, it is the operator's mistake, unless the replay was there itself."""
+    reading = Reading(span=Span(start=Position(sequence_number="7"), end=Position(sequence_number="12")))
+    reading.shard.forgets = True
+
+    with pytest.raises(error, match="sequence number"):
+        reading.numbers(after=after)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -67,6 +68,26 @@ def test_all_that_the_records_tell_counts(payloads: Sequence[bytes], attempt: in
     for order in permutations(payloads):
         gone = looked(order).gone[KEY]
         assert (gone.attempt, gone.by_hand) == (attempt, by_hand)
+
+
+@pytest.mark.parametrize(
+    ("payloads", "stream", "documents"),
+    [((INSERTED,), True, False), ((INSERTED, EXPIRED), True, True), ((INSERTED, DELETED), False, False)],
+    ids=["nobody tells", "expired", "deleted"],
+)
+def test_what_tells_no_deletions_brings_nothing_back_unnamed(
+    payloads: Sequence[bytes], *, stream: bool, documents: bool
+) -> None:
+    """Given a request that is gone, it comes back when the stream tells of no deletion, or when it is named.
+
+    Documents tell of none in any case, so from these it must have expired, or be named.
+    """
+    gone = looked(payloads).gone[KEY]
+    deaf = replace(FORCE, hears_deletions=False)
+
+    assert FORCE.comes_back(KEY, gone) == stream
+    assert deaf.comes_back(KEY, gone) == documents
+    assert replace(deaf, named=frozenset({KEY})).comes_back(KEY, gone)
 
 
 def test_a_deletion_counts_however_late_its_record_comes() -> None:
