@@ -155,7 +155,8 @@ class Checker:
                 self._left_pending(life, before, status, killed or life.errors or life.passing)
             case "pending", "waiting":
                 life.waits += 1
-                life.counted.clear()
+                if names.STARTS not in new:
+                    life.counted.clear()
                 life.rest_graces = 1
                 life.parked = items.number(new, names.TRIES) == items.number(old, names.TRIES)
                 self._left_pending(life, before, status, life.passing or life.parked)

@@ -48,6 +48,12 @@ class RunChecker:
         #: What was met that only one of these weaknesses allows.
         self.weaknesses: set[str] = set()
 
+    def came_back(self, key: Key, holder: Holder) -> None:
+        """Note that a request that had waited runs again: it looks like those that the process before had started."""
+        life = self._lives.get(key)
+        if life is not None and life.waits:
+            self._returned.setdefault(holder, []).append(life)
+
     def called(self, key: Key, run: Run) -> None:
         """Note a call of a handler."""
         self._world.history.note("handler starts", key[0], f"attempt {run.attempt} in {run.holder.name}")
@@ -66,8 +72,7 @@ class RunChecker:
             if before.holder.consumer == holder.consumer and holder.has(key[0]):
                 self._demand_need(life, before, run)
         life.runs.append(run)
-        if life.waits:
-            self._returned.setdefault(holder, []).append(life)
+        self.came_back(key, holder)
         over_at = life.settled_at if life.settled_at is not None else life.deleted_at
         if over_at is not None:
             since = self._world.loop.time() - over_at - holder.frozen_seconds

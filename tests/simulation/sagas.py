@@ -24,6 +24,7 @@ from dropslot.engine.steps.steps import AsyncSteps
 from dropslot.engine.steps.threads import StepThreads
 from dropslot.engine.steps.visit import Undo, Visit
 from tests.simulation.handlers import LIMIT_SECONDS
+from tests.simulation.holder import current_holder
 from tests.simulation.life import Key
 from tests.simulation.table import Port
 
@@ -258,6 +259,8 @@ class SagaRunner:
 
     async def call_with(self, request: Request, visit: Visit) -> Ending:
         """See `SteppedRunner.call_with`."""
+        key = (request.id, round(request.accepted_at.timestamp() * 1000))
+        self._world.checker.runs.came_back(key, current_holder())
         return await self._within(self._handle(request, self._steps(visit)))
 
     async def undo(self, request: Request, visit: Visit, undos: list[Undo]) -> Ending:

@@ -151,6 +151,7 @@ def _change(record: _Record) -> Change:
             settled=bool(new.ttl or new.error),
             starts=_whole(new.starts) if new.starts is not None else 0,
             floor=_whole(new.floor) if new.floor is not None else 0,
+            suspected=new.starts is not None,
             rerun=_whole(new.rerun) if new.rerun is not None else 0,
         ),
         previous_attempt=_previous_attempt(record.dynamodb.OldImage),

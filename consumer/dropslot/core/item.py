@@ -39,6 +39,7 @@ class State(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         digit: the hex digit that spreads the status over the index.
         settled: an outcome (`ttl` or `error`) is there.
         starts: how often it was started under suspicion of killing its worker.
+        suspected: it is under that suspicion, also if it hasn't been started since.
         floor: the attempt of the last forced redrive: a run of an earlier one counts for nothing. 0 without one.
         rerun: the attempt of an operator's last retry: steps that were undone before it are done anew. 0 without one.
     """
@@ -53,6 +54,7 @@ class State(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     starts: int = 0
     floor: int = 0
     rerun: int = 0
+    suspected: bool = False
 
 
 class Unfinished(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -33,6 +33,8 @@ UNDONE: Final = "undone"
 #: Failed, and something of it couldn't be undone.
 STUCK: Final = "stuck"
 
+#: Cap on why a step couldn't be undone.
+UNDO_ERROR_MAX_BYTES: Final = 256
 #: A run's journal is kept for so long after its request may be gone: replay may still bring that back.
 OUTLIVES_SECONDS: Final = 7 * 86_400
 

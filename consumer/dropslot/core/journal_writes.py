@@ -30,9 +30,17 @@ def take(seen: Entry, lease: Lease, *, attempt: int) -> JournalWrite:
     )
 
 
-def renew(key: Key, lease: Lease) -> JournalWrite:
-    """Hold on to it."""
-    return JournalWrite(kind="renew", key=key, condition=Owned(lease.owner), sets=_held(lease))
+def renew(key: Key, lease: Lease, *, undo_tries: int | None = None) -> JournalWrite:
+    """Hold on to it.
+
+    Args:
+        key: which journal.
+        lease: the new one.
+        undo_tries: to be kept; None: as they were.
+    """
+    return JournalWrite(
+        kind="renew", key=key, condition=Owned(lease.owner), sets={**_tried(undo_tries), **_held(lease)}
+    )
 
 
 def finish(key: Key, lease: Lease, *, index: int, step: Step) -> JournalWrite:
@@ -81,7 +89,7 @@ def not_undone(key: Key, lease: Lease, *, index: int, error: str) -> JournalWrit
         kind="not_undone",
         key=key,
         condition=Owned(lease.owner),
-        sets={(journal.STEPS, index, "undo_error"): cut(error, names.ERROR_MAX_BYTES), **_held(lease)},
+        sets={(journal.STEPS, index, "undo_error"): cut(error, journal.UNDO_ERROR_MAX_BYTES), **_held(lease)},
     )
 
 
@@ -97,7 +105,7 @@ def release(key: Key, owner: str, *, undo_tries: int | None = None) -> JournalWr
         kind="release",
         key=key,
         condition=Owned(owner),
-        sets={} if undo_tries is None else {(journal.UNDO_TRIES,): undo_tries},
+        sets=_tried(undo_tries),
         removes=_HOLD,
     )
 
@@ -138,6 +146,10 @@ def _close(key: Key, owner: str, closed: str, kept: dict[journal.Path, journal.V
         sets={(journal.CLOSED,): closed, (journal.CLOSED_BY,): owner, **kept},
         removes=_HOLD,
     )
+
+
+def _tried(undo_tries: int | None) -> dict[journal.Path, journal.Value]:
+    return {} if undo_tries is None else {(journal.UNDO_TRIES,): undo_tries}
 
 
 def _fresh_undos(seen: Entry) -> dict[journal.Path, journal.Value]:

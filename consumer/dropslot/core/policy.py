@@ -73,11 +73,13 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
         last_error: why.
         after_ms: how long.
         counts: it is a failure, and moves the request on its retry schedule.
+        ended: a run of it came to its end, so that it is no suspect any more; else nothing was run.
     """
 
     last_error: str
     after_ms: int
     counts: bool = True
+    ended: bool = True
 
 
 Outcome = Done | Failed | Waiting

@@ -135,17 +135,20 @@ def failed(state: State, outcome: Failed, *, now_ms: int) -> Write:
 
 def waiting(state: State, outcome: Waiting, *, now_ms: int) -> Write:
     """Pending -> waiting, for this attempt; the sweep brings it back when it is due."""
+    # A suspect that wasn't run stays one, without the start.
+    starts: dict[str, Value] = {names.STARTS: state.starts} if state.suspected and not outcome.ended else {}
     return Write(
         transition=names.WAITING,
         id=state.id,
         conditions=_this_attempt(state),
         sets={
+            **starts,
             **_unfinished(names.WAITING, state.digit, now_ms + outcome.after_ms),
             names.TRIES: state.tries + 1 if outcome.counts else state.tries,
             names.LAST_ERROR: cut(outcome.last_error, names.ERROR_MAX_BYTES),
         },
-        # It came to an end, so it is no suspect any more, also by counts that this run never saw.
-        removes=(names.STARTS,),
+        # Also counts that this run never saw.
+        removes=(names.STARTS,) if outcome.ended else (),
     )
 
 
@@ -161,10 +164,15 @@ def suspect(state: State, *, now_ms: int) -> Write:
 def clear(state: State, *, now_ms: int) -> Write:
     """Take a counted start back: the worker stops in order while the request is still running.
 
-    Only if nobody else has counted meanwhile: another worker that has the request counts for itself.
+    Only if nobody else has counted meanwhile: another worker that has the request counts for itself. Without any start
+    it is no suspect any more.
     """
     counted = Equals(names.STARTS, state.starts)
-    return _count_starts("clear", state, max(0, state.starts - 1), now_ms, counted)
+    write = _count_starts("clear", state, state.starts - 1, now_ms, counted)
+    if state.starts > 1:
+        return write
+    sets = {name: value for name, value in write.sets.items() if name != names.STARTS}
+    return msgspec.structs.replace(write, sets=sets, removes=(names.STARTS,))
 
 
 def redrive(row: Unfinished, *, due_at: int) -> Write:

@@ -134,10 +134,9 @@ class Execution:
         if run.state.starts + 1 >= MAX_STARTS:
             _log.error("request_killed_its_worker", extra=_about(run.state))
             if not await self._may_undo(run):
-                await self._settle(run, Failed(KILLED_ITS_WORKER))
+                await self._settle(run, Failed(await self._killed(run)))
                 return False
-            run.doomed = KILLED_ITS_WORKER
-            run.steps = self._start_steps(run, runner)
+            self._doom(run, runner)
         while True:
             run.counting = state = run.state
             result = await self._writer.write(suspect(state, now_ms=self._clock.now_ms()))
@@ -146,18 +145,25 @@ class Execution:
                 # Written, or the item has no room for the count: then it runs uncounted rather than never.
                 run.counted = result is WriteResult.APPLIED and not taken_back
                 if run.counted:
-                    run.state = msgspec.structs.replace(run.state, starts=_counted(state).starts)
+                    run.state = msgspec.structs.replace(run.state, starts=_counted(state).starts, suspected=True)
                 return True
             if run.state is state:
                 self._counters.add("superseded")
                 return False
             # A redrive joined meanwhile: count for the attempt it has made.
 
+    def _doom(self, run: Run, runner: Runner | None) -> None:
+        run.doomed = KILLED_ITS_WORKER
+        run.steps = self._start_steps(run, runner)
+
+    async def _killed(self, run: Run) -> str:
+        return KILLED_ITS_WORKER if run.steps is None else await run.steps.with_what_is_left(KILLED_ITS_WORKER)
+
     async def _may_undo(self, run: Run) -> bool:
         """Tell whether a request that killed its worker is run once more: not to go on, but to undo what it did."""
         if run.steps is None or run.state.starts + 1 >= 2 * MAX_STARTS:
             return False
-        return await run.steps.has_finished_steps()
+        return await run.steps.has_begun()
 
     async def _call(self, run: Run, runner: Runner | None) -> Ending:
         policy = self._options.policy
@@ -189,6 +195,8 @@ class Execution:
                 outcome = await run.steps.outcome(request, ending, judge)
         except Reject as reject:  # such a body reached no handler
             outcome = Failed(str(reject))
+        if isinstance(outcome, Waiting) and not outcome.ended and run.counted:
+            run.state, run.counted = msgspec.structs.replace(run.state, starts=run.state.starts - 1), False
         if outcome is not None and not isinstance(outcome, Done):
             # The error's text may quote the payload: it goes to the item, its type to the log.
             kind = type(ending.error).__name__ if isinstance(ending, Raised) else type(ending).__name__
@@ -243,4 +251,4 @@ def _smaller(outcome: Outcome) -> Outcome | None:
         return Done(None) if outcome.result is not None else None
     if isinstance(outcome, Failed):
         return Failed(LAST_RESORT_ERROR) if outcome.error != LAST_RESORT_ERROR else None
-    return Waiting("", outcome.after_ms, outcome.counts) if outcome.last_error else None
+    return Waiting("", outcome.after_ms, outcome.counts, outcome.ended) if outcome.last_error else None

@@ -38,5 +38,6 @@ class Run(msgspec.Struct, eq=False):
 
     def join(self, state: State, entry: Entry) -> None:
         """Let a redrive's record share this run; starts counted since the redrive stay counted."""
-        self.state = msgspec.structs.replace(state, starts=max(state.starts, self.state.starts))
+        starts = max(state.starts, self.state.starts)
+        self.state = msgspec.structs.replace(state, starts=starts, suspected=state.suspected or self.state.suspected)
         self.entries.append(entry)

@@ -239,7 +239,7 @@ class Shard:
             decision = decide_present(change.state, state)
             if decision is not Decision.RUN or state is None:
                 self._window.resolve(entry, decision.value)
-            elif state.starts or (candidate.early and self._may_have_started(change.state, state)):
+            elif state.suspected or (candidate.early and self._may_have_started(change.state, state)):
                 await self._start_suspect(change.accepted, state, entry, known_at_ms=known_at_ms)
             else:
                 await self._start(change.accepted, state, entry, known_at_ms=known_at_ms)

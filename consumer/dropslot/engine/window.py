@@ -52,6 +52,9 @@ class Window:
         # What ran before a forced redrive is void: nothing can join it.
         if run is None or not run.joinable or run.state.attempt < state.floor:
             return False
+        # Nor what an operator has put in again since: a run with steps goes on as it was claimed.
+        if run.steps is not None and run.state.attempt < state.rerun:
+            return False
         # The sweep redrove a request that is still under way here: its outcome counts for the new attempt.
         self._seen.add(state.id, state.accepted_at, state.attempt)
         run.join(state, entry)

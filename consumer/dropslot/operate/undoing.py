@@ -60,7 +60,8 @@ class NotUndone:
             journals = self._journals.newest(told) if told else {}
             for row in batch:
                 journal = journals.get(row.state.id)
-                if journal is None or journal.closed != STUCK:
+                # One that killed its worker again while it was being undone was failed before that was through.
+                if journal is None or not (journal.closed == STUCK or (journal.undoing and not journal.closed)):
                     self._nothing_to_undo += 1
                     continue
                 self._began[row.state.id] = journal.began

@@ -39,6 +39,7 @@ def state_from(item: Item) -> State | None:
             settled=names.TTL in item or names.ERROR in item,
             starts=int(item[names.STARTS]["N"]) if names.STARTS in item else 0,
             floor=int(item[names.FLOOR]["N"]) if names.FLOOR in item else 0,
+            suspected=names.STARTS in item,
             rerun=int(item[names.RERUN]["N"]) if names.RERUN in item else 0,
         )
     except (KeyError, ValueError):

@@ -181,7 +181,7 @@ class Hold:
             raise Interrupt("its run was closed before", closing(entry))
         if claim is Claim.HELD:
             after_ms = entry.lease_until - now_ms + CLOCKS_DIFFER_MS
-            raise Interrupt(HELD, Waiting(HELD, after_ms, counts=False))
+            raise Interrupt(HELD, Waiting(HELD, after_ms, counts=False, ended=False))
         raise self._overtaken()
 
     def _held_key(self) -> Key:
@@ -257,7 +257,7 @@ class Hold:
 
 
 def _out_of_reach() -> Interrupt:
-    return Interrupt(OUT_OF_REACH, Waiting(OUT_OF_REACH, _REACH_AGAIN_MS, counts=False))
+    return Interrupt(OUT_OF_REACH, Waiting(OUT_OF_REACH, _REACH_AGAIN_MS, counts=False, ended=False))
 
 
 def closing(entry: Entry) -> Outcome:

@@ -70,6 +70,8 @@ class Conclusion:
         """Take the success of a handler that passed its limit, if nobody has claimed the request since."""
         session, visit = self._session, self._visit
         outcome = self._judge()
+        if session.entry is None and await self._is_begun():
+            return None
         is_void = visit.interrupt is not None or visit.misuse is not None or session.turned is not None
         if is_void or not isinstance(outcome, Done):
             return None
@@ -78,9 +80,16 @@ class Conclusion:
         except Interrupt:
             return None
 
+    async def _is_begun(self) -> bool:
+        try:
+            return await self._session.find() is not None
+        except Interrupt:
+            return True
+
     async def _outcome(self, ending: Ending) -> Outcome | None:
         session, visit = self._session, self._visit
         visit.end()
+        await session.settle()
         if visit.interrupt is not None and not isinstance(visit.interrupt, Turned):
             await session.hold.release()
             return visit.interrupt.outcome
@@ -121,7 +130,9 @@ class Conclusion:
     async def _done(self, outcome: Done) -> Outcome | None:
         session, visit = self._session, self._visit
         if session.entry is None:
-            return outcome
+            if await session.find() is None:
+                return outcome
+            await session.claim()  # it came to none of the steps that it had begun with before
         if session.turned is not None:  # it returned before it came to what was never finished
             return await self._undone()
         if visit.unknown():
@@ -148,7 +159,7 @@ class Conclusion:
     async def _failed(self, outcome: Failed) -> Outcome | None:
         session, visit = self._session, self._visit
         if session.entry is None:
-            if not await session.find():
+            if await session.find() is None:
                 return outcome
             await session.claim()
         if session.turned is None:
@@ -171,7 +182,7 @@ class Conclusion:
             why = describe(ending.error) if isinstance(ending, Raised) else "it did not return in time"
             later = self._later(ending, why)
             if later is not None:
-                await session.hold.release(undo_tries=self._undo_tries + 1)
+                await self._keep_tries(ending)
                 return later
             # Its schedule is used up: the others must not wait for it for ever.
             failing = next(undo for undo in undos if not session.steps[undo.index].undone_at)
@@ -184,6 +195,15 @@ class Conclusion:
         if session.entry is not None and session.state.rerun > session.entry.began:
             return Waiting(ANEW, 0, counts=False)
         return Failed(error)
+
+    async def _keep_tries(self, ending: Ending) -> None:
+        """Count a failure to undo, and let go of the journal, unless an undo may still be at work."""
+        tries = self._undo_tries + 1
+        if isinstance(ending, TimedOut):
+            await self._session.hold.write(partial(writes.renew, undo_tries=tries))
+            self._session.hold.stop_renewing()
+        else:
+            await self._session.hold.release(undo_tries=tries)
 
     @property
     def _undo_tries(self) -> int:

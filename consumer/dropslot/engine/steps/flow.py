@@ -62,13 +62,12 @@ def running(visit: Visit, plan: Plan) -> Flow:
             codec = Codec.of(plan.name, plan.function)
         if visit.session.entry is None:
             yield Ask(visit.claim)
-        index = visit.asked
         step = visit.stored(plan)
-        text = step.result if step is not None else (yield from _fresh(visit, plan, codec))
+        if step is None:
+            return (yield from _fresh(visit, plan, codec))
         with _misuse(visit):
-            result = codec.decode(text)
-        if plan.undo is not None:
-            visit.undos.append(Undo(index, plan, result))
+            result = codec.decode(step.result)
+        visit.came_to(plan, result)
         return result
     finally:
         visit.leave()
@@ -94,15 +93,15 @@ def undoing(visit: Visit, undos: list[Undo]) -> Flow:
 
 
 def _fresh(visit: Visit, plan: Plan, codec: Codec[Any]) -> Flow:
-    """Run a step for the first time; return its result as JSON, once that is kept."""
+    """Run a step for the first time; return its result once that is kept."""
     key = visit.session.hold.key.step_key(plan.name)
     call = Call(plan.function, plan.args, key, plan.timeout_seconds)
     with _misuse(visit):
         value = yield from _trying(visit, plan.policy, call)
         text = to_json(plan.name, value)
-        codec.decode(text)  # what a later run would read must be readable
-    yield Ask(partial(visit.finish, plan, text))
-    return text
+        result = codec.decode(text)  # what a later run would read, so that both go on with the same
+    yield Ask(partial(visit.finish, plan, text, result))
+    return result
 
 
 @contextmanager
@@ -131,12 +130,14 @@ def _trying(visit: Visit, policy: StepPolicy, call: Call) -> Flow:
         visit.go_on()
         try:
             return (yield call)
-        except BaseException as error:
+        except BaseException as raised:  # noqa: BLE001 - whatever the step raises, it is raised on, or met with another try
+            # A generator makes another error of it.
+            error = RuntimeError("the step raised StopIteration") if isinstance(raised, StopIteration) else raised
             tries += 1
             # One that timed out may still be running.
             final = isinstance(error, (StepTimeoutError, StepsMisusedError)) or visit.misuse is not None
             pause = None if final else policy.pause_before_next_try(error, tries)
             if pause is None:
-                visit.tried = error
-                raise
+                visit.gives_up(error)
+                raise error from error.__cause__
         yield Ask(partial(visit.pause, pause))

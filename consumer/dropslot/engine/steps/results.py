@@ -47,7 +47,7 @@ class Codec(Generic[T]):
         hint = _return_hint(function)
         try:
             decoder = msgspec.json.Decoder(hint)
-        except TypeError as wrong:
+        except Exception as wrong:  # noqa: BLE001 - the names in a class's annotations may be unknown here
             raise StepsMisusedError(
                 f"step {name!r}: its function is annotated to return {hint!r}, which results can't be read as: {wrong}"
             ) from None
@@ -55,7 +55,7 @@ class Codec(Generic[T]):
         def decode(text: str) -> Any:
             try:
                 return decoder.decode(text)
-            except msgspec.ValidationError as wrong:
+            except Exception as wrong:  # noqa: BLE001 - a class of the user's may refuse it in its own words
                 raise StepsMisusedError(
                     f"step {name!r}: its result isn't what its function is annotated to return: {wrong}"
                 ) from None

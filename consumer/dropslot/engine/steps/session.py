@@ -1,5 +1,6 @@
 """The journal of one run of a request, as the worker that runs it has it."""
 
+import asyncio
 from functools import partial
 from typing import Any, Final
 
@@ -14,7 +15,8 @@ from dropslot.engine.ports import Clock
 from dropslot.engine.steps.claim import Hold
 from dropslot.engine.steps.interrupt import Interrupt
 
-#: What a journal may hold: with names, errors and the handler's own result it fits an item of 400 KB.
+#: What a journal may hold, names counted: with the reasons of undos that failed (`UNDO_ERROR_MAX_BYTES` each) and the
+#: handler's own result it fits an item of 400 KB.
 RESULTS_MAX_BYTES: Final = 200_000
 STEPS_MAX: Final = 250
 
@@ -39,11 +41,21 @@ class Session:
         self.steps: list[Step] = []
         #: Why it is being undone; None while it isn't.
         self.turned: str | None = None
+        self._finishing = asyncio.Lock()
 
-    async def find(self) -> bool:
-        """Tell whether an earlier run of this request has finished any step."""
+    async def find(self) -> Entry | None:
+        """Return the journal of this request's last run if there is anything to heed; None if there isn't.
+
+        Raises:
+            Interrupt: it can't be reached.
+        """
         entry = await self.hold.find(self.state)
-        return entry is not None and bool(entry.steps)
+        return entry if entry is not None and (entry.steps or entry.owner or entry.undoing or entry.closed) else None
+
+    async def settle(self) -> None:
+        """Wait until what is just being noted as finished is noted, or isn't."""
+        async with self._finishing:
+            pass
 
     async def claim(self) -> None:
         """Claim the journal.
@@ -77,13 +89,14 @@ class Session:
             Interrupt: the claim is lost.
             JournalFullError: there is no room for it.
         """
-        if self.turned is not None:  # it passed its limit, and the request has failed meanwhile
-            raise Interrupt("it is being undone", None)
-        step = Step(name=name, result=result, at=self.clock.now_ms())
-        if len(self.steps) >= STEPS_MAX or _size([*self.steps, step]) > RESULTS_MAX_BYTES:
-            raise JournalFullError
-        await self.hold.write(partial(writes.finish, index=len(self.steps), step=step))
-        self.steps.append(step)
+        async with self._finishing:
+            if self.turned is not None:  # it passed its limit, and the request has failed meanwhile
+                raise Interrupt("it is being undone", None)
+            step = Step(name=name, result=result, at=self.clock.now_ms())
+            if len(self.steps) >= STEPS_MAX or _size([*self.steps, step]) > RESULTS_MAX_BYTES:
+                raise JournalFullError
+            await self.hold.write(partial(writes.finish, index=len(self.steps), step=step))
+            self.steps.append(step)
 
     async def undone(self, index: int) -> None:
         """Note that a step is undone.
@@ -109,4 +122,4 @@ class Session:
 
 
 def _size(steps: list[Step]) -> int:
-    return sum(len(step.result.encode()) for step in steps)
+    return sum(len(step.result.encode()) + len(step.name.encode()) for step in steps)

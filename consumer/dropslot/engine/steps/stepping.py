@@ -1,10 +1,12 @@
 """Steps as the engine's execution sees them: one run of a request with steps, from its first call to its outcome."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 
 from dropslot.core.item import State
+from dropslot.core.leftovers import with_leftovers
 from dropslot.core.policy import Ending, Outcome, Policy, Raised
 from dropslot.core.request import Request
 from dropslot.engine.backoff import Backoff
@@ -108,12 +110,21 @@ class SteppedRun:
         self._counters = counters
         self._visit = self._new_visit()
 
-    async def has_finished_steps(self) -> bool:
-        """Tell whether an earlier run of this request has finished any step, or may have: it can't be found out now."""
+    async def has_begun(self) -> bool:
+        """Tell whether a run of this request has begun with steps, or may have: it can't be found out now."""
         try:
-            return await self._session.find()
+            return await self._session.find() is not None
         except Interrupt:
             return True
+
+    async def with_what_is_left(self, error: str) -> str:
+        """Return an error that also tells which finished steps aren't undone, if that can be found out now."""
+        with suppress(Interrupt):
+            entry = await self._session.find()
+            left = [step.name for step in reversed(entry.steps) if not step.undone_at] if entry is not None else []
+            if left:
+                return with_leftovers(error, left)
+        return error
 
     async def call(self, request: Request) -> Ending:
         """Call the handler, once more perhaps: what is finished isn't run again."""

@@ -24,6 +24,8 @@ class StepThreads:
         def work() -> None:
             try:
                 future.set_result(context.run(function, *args))
+            except StopIteration as stop:  # which a future can't hold
+                future.set_exception(RuntimeError(f"the step raised {stop!r}"))
             except BaseException as error:  # noqa: BLE001 - whatever it raises is the step's
                 future.set_exception(error)
 

@@ -52,8 +52,10 @@ class Visit:
         #: Those among them that can be undone, in order.
         self.undos: list[Undo] = []
         self._names: set[str] = set()
+        #: The step whose error went to the handler.
+        self._raised = ""
         self._under_way = ""
-        self._fresh = 0
+        self._kept = 0
         self._until_ms = session.clock.now_ms() + 1000 * limit_seconds
         self._over = False
 
@@ -90,6 +92,11 @@ class Visit:
             plan.check(limit_seconds=self.limit_seconds)
         except StepsMisusedError as wrong:
             raise self.misused(str(wrong)) from None
+        if self._raised:
+            raise self.misused(
+                f"step {plan.name!r} was begun after step {self._raised!r} had raised, which is not kept: let a step's "
+                "error end the handler, or catch it in the step's function and return what came of it"
+            )
         if plan.name in self._names:
             raise self.misused(f"two steps are called {plan.name!r}: each needs a name of its own")
         self._names.add(plan.name)
@@ -98,6 +105,11 @@ class Visit:
     def leave(self) -> None:
         """Note that a step is over, however it ended."""
         self._under_way = ""
+
+    def gives_up(self, error: BaseException) -> None:
+        """Note the error of a step that isn't tried any more; it goes to the handler."""
+        self.tried = error
+        self._raised = self._under_way
 
     async def claim(self) -> None:
         """Claim the journal.
@@ -114,7 +126,7 @@ class Visit:
         self.go_on()
 
     def stored(self, plan: Plan) -> Step | None:
-        """Return the step if it is finished; None if it is to be run.
+        """Return the step if it is finished, for `came_to`; None if it is to be run.
 
         Raises:
             Interrupt: nothing is to be run any more, or not now.
@@ -122,8 +134,7 @@ class Visit:
         """
         session = self.session
         if self.asked < len(session.steps) and session.steps[self.asked].name == plan.name:
-            self.asked += 1
-            return session.steps[self.asked - 1]
+            return session.steps[self.asked]
         if session.turned is not None:
             raise self.interrupted(Turned())
         if self.asked < len(session.steps):
@@ -134,15 +145,26 @@ class Visit:
         self._use_time(plan.timeout_seconds)
         return None
 
-    async def finish(self, plan: Plan, result: str) -> None:
+    def came_to(self, plan: Plan, result: Any) -> None:
+        """Note that the handler has come to a finished step, and so how it is undone."""
+        if plan.undo is not None:
+            self.undos.append(Undo(self.asked, plan, result))
+        self.asked += 1
+
+    async def finish(self, plan: Plan, text: str, result: Any) -> None:
         """Note that a step is finished.
+
+        Args:
+            plan: the step.
+            text: its result, as JSON.
+            result: the same, as the handler gets it.
 
         Raises:
             Interrupt: another worker has the request.
             StepsMisusedError: the journal has no room for it.
         """
         try:
-            await self.session.finish(plan.name, result)
+            await self.session.finish(plan.name, text)
         except JournalFullError:
             raise self.misused(
                 f"step {plan.name!r}: it ran, but its result can't be kept: a request can have {STEPS_MAX} steps, and "
@@ -150,7 +172,9 @@ class Visit:
             ) from None
         except Interrupt as interrupt:
             raise self.interrupted(interrupt) from None
-        self.asked += 1
+        # Here, not where the handler goes on: it may be cut off just now, and the step is kept.
+        self._kept += 1
+        self.came_to(plan, result)
 
     def left(self) -> list[Undo]:
         """Return what can be undone and isn't, the last step first."""
@@ -178,6 +202,7 @@ class Visit:
             await self.session.undone(undo.index)
         except Interrupt as interrupt:
             raise self.interrupted(interrupt) from None
+        self._kept += 1
 
     async def not_undone(self, undo: Undo, error: str) -> None:
         """Note why a step can't be undone.
@@ -189,6 +214,7 @@ class Visit:
             await self.session.not_undone(undo.index, error)
         except Interrupt as interrupt:
             raise self.interrupted(interrupt) from None
+        self._kept += 1
 
     async def renew(self) -> None:
         """Renew the lease.
@@ -225,12 +251,11 @@ class Visit:
         return self.misuse
 
     def _use_time(self, seconds: float | None) -> None:
-        """Begin something that takes time, if there is enough left; the first thing always is.
+        """Check that enough time is left to begin something; there is until something of this call is kept.
 
         Raises:
             Interrupt: not now.
         """
         least_seconds = seconds if seconds is not None else _LEAST_LEFT * self.limit_seconds
-        if self._fresh and self._until_ms - self.session.clock.now_ms() < 1000 * least_seconds:
+        if self._kept and self._until_ms - self.session.clock.now_ms() < 1000 * least_seconds:
             raise self.interrupted(Interrupt(PARKED, Waiting(PARKED, 0, counts=False)))
-        self._fresh += 1

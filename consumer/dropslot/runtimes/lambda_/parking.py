@@ -11,7 +11,6 @@ from dropslot.core.item import State
 from dropslot.core.policy import Ending, Outcome, Policy, Raised, Waiting
 from dropslot.core.request import Request
 from dropslot.engine.ports import Clock, Runner, SteppedRunner
-from dropslot.engine.steps.interrupt import Interrupt
 
 if TYPE_CHECKING:
     from dropslot.engine.steps.visit import Undo, Visit
@@ -55,6 +54,9 @@ class ParkingRunner:
     async def undo(self, request: Request, visit: "Visit", undos: "list[Undo]") -> Ending:
         """See `SteppedRunner.undo`; what doesn't fit into the invocation any more waits."""
         if self._clock.now_ms() > self._start_until_ms:
+            # Only here: handlers without steps needn't load it.
+            from dropslot.engine.steps.interrupt import Interrupt  # noqa: PLC0415
+
             return Raised(visit.interrupted(Interrupt(PARKED, Waiting(PARKED, 0, counts=False))))
         return await self._inner.undo(request, visit, undos)
 

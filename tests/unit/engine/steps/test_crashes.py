@@ -113,15 +113,19 @@ def test_crashes_at_each_point(saga: Saga, tell: Tell) -> None:
     assert points >= 4 * len(STEPS)
 
 
+@pytest.mark.parametrize("pause_seconds", PAUSES_SECONDS)
 @pytest.mark.parametrize("finished", range(len(STEPS)))
-def test_a_request_that_kills_its_worker_at_a_step_is_undone(finished: int) -> None:
-    """Given three deaths in the same step, then what was finished before it is undone, and the request says why."""
+def test_a_request_that_kills_its_worker_at_a_step_is_undone(finished: int, pause_seconds: float) -> None:
+    """Given three deaths in the same step, then what was finished before it is undone, and the request says why.
+
+    Also if the dead still have the journal when the next one comes: it waits for it, and stays a suspect.
+    """
 
     async def play_it() -> World:
         world = World()
         for _ in range(MAX_STARTS + 1):
             await Process(world, f"before {STEPS[finished]}").live()
-            world.clock.pass_by(PAUSES_SECONDS[0])
+            world.clock.pass_by(pause_seconds)
         return world
 
     world = asyncio.run(play_it())

@@ -53,7 +53,7 @@ async def test_a_plain_handler_makes_no_call_of_the_journal() -> None:
 
 @asynchronous
 async def test_a_handler_that_comes_to_no_step_makes_no_write() -> None:
-    """Given a handler that takes steps and runs none, then the journal isn't called unless the request fails."""
+    """Given a handler that takes steps and runs none, then one look whether there are any is all, once it has ended."""
 
     async def handle(_: Request, steps: AsyncSteps) -> None:
         then()
@@ -61,8 +61,9 @@ async def test_a_handler_that_comes_to_no_step_makes_no_write() -> None:
     then = raiser(RetryLater("not yet"))
     bench = StepBench(handle)
     assert await bench.accepted() == "waiting"
-    assert await bench.sweep(10) == "done"
     assert (bench.journal.writes, bench.journal.reads) == ([], 0)
+    assert await bench.sweep(10) == "done"
+    assert (bench.journal.writes, bench.journal.reads) == ([], 1)
 
 
 @asynchronous
@@ -201,6 +202,37 @@ async def test_a_handler_may_catch_what_a_step_raises() -> None:
     bench = StepBench(handle)
     assert await bench.accepted() == "done"
     assert json.loads(bench.item()["result"]["S"]) == {"instead": "sold out"}
+
+
+@asynchronous
+async def test_no_step_is_run_behind_one_that_raised() -> None:
+    """Given a handler that catches a step's error and runs another, which is not kept, it is told so."""
+    shop = Shop()
+    shop.fails("card", Reject("declined"))
+
+    async def handle(_: Request, steps: AsyncSteps) -> None:
+        await steps.run("a", shop.act("a"), undo=shop.undo("a"))
+        try:
+            await steps.run("card", shop.act("card"))
+        except Reject:
+            await steps.run("invoice", shop.act("invoice"))
+
+    bench = StepBench(handle)
+    assert await bench.accepted() == "failed"
+    assert shop.calls == ["a", "card"]
+    assert bench.error().startswith("step 'invoice' was begun after step 'card' had raised, which is not kept")
+
+
+@asynchronous
+async def test_a_step_that_raises_stop_iteration_had_its_tries() -> None:
+    """Given an error that generators make another one of, then the step is tried no more often for it."""
+    shop = Shop()
+    shop.fails("a", *[StopIteration()] * 9)
+    bench = StepBench(shop.plain_order("a"))
+    assert await bench.accepted() == "failed"
+    assert shop.calls == ["a"] * 3
+    assert bench.error() == "RuntimeError: the step raised StopIteration"
+    bench.shard.close()
 
 
 @asynchronous
