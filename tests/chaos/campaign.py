@@ -18,7 +18,7 @@ from tests.chaos.workload import Task, ordinary
 
 _SETTLE_SECONDS: Final = 300.0
 _SETTLE_SECONDS_PER_REQUEST: Final = 0.1
-_LOAD_SECONDS: Final = 60.0
+_LOAD_SECONDS: Final = 180.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

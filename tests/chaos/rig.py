@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: Handlers that were started before a pile counts as being worked on.
 _RUNS_FIRST: Final = 10
-_PROCESS_SECONDS: Final = 60.0
+_PROCESS_SECONDS: Final = 120.0
 #: Name of the function that gets the batches.
 _FUNCTION: Final = "dropslot-stream"
 
@@ -119,7 +119,7 @@ class Rig:
         )
         return time.monotonic() - self.client.last_accepted_at
 
-    def await_relayed(self, limit_seconds: float = 60.0) -> None:
+    def await_relayed(self, limit_seconds: float = 180.0) -> None:
         """Wait until the relay has read every change there is."""
         expected = sum(1 for _ in ledger.read_feed(self.dynamodb, self.streams, self.stack.info.table))
         eventually(

@@ -20,6 +20,7 @@ from dropslot.local.clients import dynamodb_client, kinesis_client, streams_clie
 from dropslot.local.mapping.beat import read_beat
 from dropslot.local.mapping.consumer import FILTERED
 from dropslot.local.options import LAMBDA
+from dropslot.local.relay import state as relay_states
 from dropslot.local.stack import Stack
 from dropslot.runtimes.kcl.heartbeat import read_shard_beats
 
@@ -242,6 +243,13 @@ class Pipeline:
             lambda: all(at_end(info, self.dynamodb, self.kinesis, application=APPLICATION).values()),
             describe=lambda: "a checkpoint stays behind the last record",
         )
+
+    def await_quiet(self) -> None:
+        """Wait until what earlier tests have left behind is through: in the stream, and counted by the consumer."""
+        changes = len(self.table_changes(Feeds(kinesis={}, table={})))
+        relay = Path(self.stack.info.state) / "relay.json"
+        eventually(lambda: relay_states.read(relay).counters["read"] >= changes)
+        self.await_checkpoints()
 
     def feeds(self) -> Feeds:
         """Return where both feeds stand now."""

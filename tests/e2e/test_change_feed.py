@@ -17,6 +17,7 @@ def test_a_clean_run_makes_one_insert_one_outcome_and_one_run_for_each_request(p
     No run was caused by the consumer's own writes: each came back through the stream and was counted as such, by the
     consumer or by the filters in front of it.
     """
+    pipeline.await_quiet()
     before, feeds = pipeline.counters(), pipeline.feeds()
     bodies = [f'{{"do": "{"reject" if n % 4 == 0 else "return"}", "value": {n}}}' for n in range(REQUESTS)]
 

@@ -256,7 +256,7 @@ def _ghosts(accepted: Record, bodies: dict[str, str], *, age_us: int) -> Iterato
 def test_an_old_generation_never_reaches_the_new_one(healthy: Pipeline, age_us: int, counter: str) -> None:
     """Given a key used again after deletion, when the old request's record comes, then the new one stays as it is."""
     key = f"generation-{age_us}"
-    waits = json.dumps({"do": "retry_later", "times": 1, "seconds": 4})
+    waits = json.dumps({"do": "retry_later", "times": 1, "seconds": 12})
     healthy.submit("tasks", waits, key=key, content_type="application/json")
     state = healthy.await_status("tasks", key, "waiting")
     item = healthy.item("tasks", key)
