@@ -250,8 +250,13 @@ class Checker:
     def _demand_resolved(self, promise: str, records: Sequence[Record], place: str) -> None:
         for record in records:
             life = self.lives.get((record.id, record.accepted_at))
-            # What another worker has the steps of is passed, and left to that worker, or to the sweep.
-            taken = life is not None and life.stepped and self._world.sagas.is_taken(life.key)
+            # What another worker has the steps of is passed, and left to that worker, or to the sweep; and so is what a
+            # worker may have lost while the journal didn't answer.
+            taken = (
+                life is not None
+                and life.stepped
+                and (self._world.sagas.is_taken(life.key) or not self._world.plan.answers)
+            )
             if record.asks and life is not None and not life.reused and not taken:
                 item = self._world.table.items.get(record.id)
                 self._demand(

@@ -85,20 +85,23 @@ class Execution:
         """
         runner = self._runners.get(run.accepted.type) or self._runners.get(ANY_TYPE)
         run.steps = self._start_steps(run, runner)
-        if run.is_suspect and not await self._count_start(run, runner):
-            return None
         try:
+            if run.is_suspect and not await self._count_start(run):
+                return None
             ending = await self._call(run, runner)
             outcome = await self._outcome(run, ending)
         except BaseException:
             if run.steps is not None:
                 run.steps.close()
             raise
+        await self._conclude(run, outcome)
+        return ending
+
+    async def _conclude(self, run: Run, outcome: Outcome | None) -> None:
         if outcome is None:
             self._counters.add("superseded")
         else:
             await self._settle(run, outcome)
-        return ending
 
     async def settle_late(self, run: Run, late: Awaitable[Ending]) -> None:
         """Take the success of a handler that passed its limit, unless the request was settled meanwhile."""
@@ -126,17 +129,15 @@ class Execution:
         if self._stepping is None or stepped is None:
             return None
         policy, ttl_seconds = self._options.policy, self._options.ttl_seconds
-        return self._stepping.start(run.state, stepped, policy=policy, ttl_seconds=ttl_seconds, doomed=run.doomed)
+        return self._stepping.start(run.state, stepped, policy=policy, ttl_seconds=ttl_seconds)
 
-    async def _count_start(self, run: Run, runner: Runner | None) -> bool:
+    async def _count_start(self, run: Run) -> bool:
         """Count the start of a suspect; False if it must not run."""
         self._counters.add("suspects")
         if run.state.starts + 1 >= MAX_STARTS:
             _log.error("request_killed_its_worker", extra=_about(run.state))
-            if not await self._may_undo(run):
-                await self._settle(run, Failed(await self._killed(run)))
+            if not await self._is_to_undo(run):
                 return False
-            self._doom(run, runner)
         while True:
             run.counting = state = run.state
             result = await self._writer.write(suspect(state, now_ms=self._clock.now_ms()))
@@ -149,21 +150,22 @@ class Execution:
                 return True
             if run.state is state:
                 self._counters.add("superseded")
+                if run.steps is not None:
+                    run.steps.close()
                 return False
             # A redrive joined meanwhile: count for the attempt it has made.
 
-    def _doom(self, run: Run, runner: Runner | None) -> None:
-        run.doomed = KILLED_ITS_WORKER
-        run.steps = self._start_steps(run, runner)
-
-    async def _killed(self, run: Run) -> str:
-        return KILLED_ITS_WORKER if run.steps is None else await run.steps.with_what_is_left(KILLED_ITS_WORKER)
-
-    async def _may_undo(self, run: Run) -> bool:
-        """Tell whether a request that killed its worker is run once more: not to go on, but to undo what it did."""
-        if run.steps is None or run.state.starts + 1 >= 2 * MAX_STARTS:
+    async def _is_to_undo(self, run: Run) -> bool:
+        """Fail a request that killed its worker; True if its handler must first show how its steps are undone."""
+        if run.steps is None:
+            await self._settle(run, Failed(KILLED_ITS_WORKER))
             return False
-        return await run.steps.has_begun()
+        # Three deaths more while it is being undone are enough, too.
+        at_once = run.state.starts + 1 >= 2 * MAX_STARTS
+        goes_on, outcome = await run.steps.condemn(KILLED_ITS_WORKER, at_once=at_once)
+        if not goes_on:
+            await self._conclude(run, outcome)
+        return goes_on
 
     async def _call(self, run: Run, runner: Runner | None) -> Ending:
         policy = self._options.policy

@@ -22,7 +22,6 @@ class Run(msgspec.Struct, eq=False):
         counting: the state whose start is being counted, until that is answered or taken back.
         counted: its start was counted.
         joinable: its outcome would count for a later attempt as well.
-        doomed: why it fails whatever its handler does; "" if it needn't.
         steps: its steps, if its handler takes any.
     """
 
@@ -33,7 +32,6 @@ class Run(msgspec.Struct, eq=False):
     counting: State | None = None
     counted: bool = False
     joinable: bool = True
-    doomed: str = ""
     steps: "SteppedRun | None" = None
 
     def join(self, state: State, entry: Entry) -> None:

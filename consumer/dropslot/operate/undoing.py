@@ -60,8 +60,7 @@ class NotUndone:
             journals = self._journals.newest(told) if told else {}
             for row in batch:
                 journal = journals.get(row.state.id)
-                # One that killed its worker again while it was being undone was failed before that was through.
-                if journal is None or not (journal.closed == STUCK or (journal.undoing and not journal.closed)):
+                if journal is None or journal.closed != STUCK:
                     self._nothing_to_undo += 1
                     continue
                 self._began[row.state.id] = journal.began

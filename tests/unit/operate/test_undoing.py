@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from dropslot.core.item import State
 from dropslot.core.journal import FAILED, STUCK, UNDONE, Entry, Key
 from dropslot.core.leftovers import with_leftovers
@@ -65,17 +63,14 @@ class Journals:
 
 def test_the_journal_decides_what_is_undone() -> None:
     """Given requests in each standing, only those with something left are taken; all others are counted."""
-    rows = [row(name) for name in ("stuck", "undone", "failed", "open", "given up", "without")]
+    rows = [row(name) for name in ("stuck", "undone", "failed", "open", "without")]
     ends = {"stuck": STUCK, "undone": UNDONE, "failed": FAILED, "open": ""}
-    given_up = msgspec.structs.replace(entry("given up", ""), undoing=True)
-    undone = [msgspec.structs.replace(entry(name, closed), undoing=name != "open") for name, closed in ends.items()]
-    journals = Journals(*undone, given_up)
-    meant = NotUndone(Meant(*rows), journals)
+    meant = NotUndone(Meant(*rows), Journals(*(entry(name, closed) for name, closed in ends.items())))
 
-    assert [one.state.id for one in meant.rows()] == ["stuck", "given up"]
+    assert [one.state.id for one in meant.rows()] == ["stuck"]
     assert meant.left_alone == {"not_failed": 2, "nothing_to_undo": 4}
     # They are read anew each time, and counted anew.
-    assert [one.state.id for one in meant.rows()] == ["stuck", "given up"]
+    assert [one.state.id for one in meant.rows()] == ["stuck"]
     assert meant.left_alone == {"not_failed": 2, "nothing_to_undo": 4}
 
 

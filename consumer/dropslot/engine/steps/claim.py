@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from dropslot.core import journal_writes as writes
-from dropslot.core.errors import TransientError
+from dropslot.core.errors import JournalFullError, TransientError
 from dropslot.core.item import State
 from dropslot.core.journal import DONE, Claim, Entry, JournalWrite, Key, Lease, decide_claim
 from dropslot.core.policy import Done, Failed, Outcome, Waiting
@@ -229,12 +229,19 @@ class Hold:
         while True:
             try:
                 answer = await self._journal.write(write)
+            except JournalFullError:
+                raise
             except TransientError:
                 self._counters.add("journal_writes_failed")
                 if self._stopped or self._clock.now_ms() >= until_ms:
                     raise otherwise() from None
                 await self._clock.sleep(self._backoff.seconds(failures))
                 failures += 1
+            except Exception:
+                # Nobody knows whether it was made: what this worker has in mind may not be what is there.
+                self.lost = True
+                self.stop_renewing()
+                raise
             else:
                 self._counters.add("journal_writes")
                 return answer, failures > 0

@@ -88,21 +88,21 @@ class Conclusion:
 
     async def _outcome(self, ending: Ending) -> Outcome | None:
         session, visit = self._session, self._visit
+        # As it ended: what is still under way may come to a next step from here on, which is refused.
+        interrupt, misuse = visit.interrupt, visit.misuse
         visit.end()
         await session.settle()
-        if visit.interrupt is not None and not isinstance(visit.interrupt, Turned):
+        if interrupt is not None and not isinstance(interrupt, Turned):
             await session.hold.release()
-            return visit.interrupt.outcome
-        if isinstance(visit.interrupt, Turned):
+            return interrupt.outcome
+        if interrupt is not None:
             return await self._undone()
-        if visit.misuse is not None and session.turned is None:
-            return await self._failed_as_it_is(str(visit.misuse))
+        if misuse is not None and session.turned is None:
+            return await self._failed_as_it_is(str(misuse))
         return await self._judged(ending)
 
     async def _judged(self, ending: Ending) -> Outcome | None:
         session, visit = self._session, self._visit
-        if session.doomed and session.entry is None:  # it has come to no step, or none would have let it go on
-            await session.claim()
         outcome = self._judge()
         if isinstance(outcome, Waiting):
             return await self._waiting(outcome, ending)

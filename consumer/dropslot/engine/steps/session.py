@@ -10,6 +10,7 @@ from dropslot.core import journal_writes as writes
 from dropslot.core.errors import JournalFullError
 from dropslot.core.item import State
 from dropslot.core.journal import Entry, Step
+from dropslot.core.leftovers import with_leftovers
 from dropslot.core.policy import Failed
 from dropslot.engine.ports import Clock
 from dropslot.engine.steps.claim import Hold
@@ -28,14 +29,12 @@ class Session:
         state: the request as it is run.
         hold: of its journal.
         clock: time.
-        doomed: why the request fails whatever its handler does now: only what is finished is undone; "" if it needn't.
     """
 
-    def __init__(self, state: State, hold: Hold, *, clock: Clock, doomed: str = "") -> None:
+    def __init__(self, state: State, hold: Hold, *, clock: Clock) -> None:
         self.state: Final = state
         self.hold: Final = hold
         self.clock: Final = clock
-        self.doomed: Final = doomed
         #: As it was claimed; None before.
         self.entry: Entry | None = None
         self.steps: list[Step] = []
@@ -67,11 +66,28 @@ class Session:
         self.steps = list(entry.steps)
         if entry.undoing:
             self.turned = entry.error
-        elif self.doomed:
-            if not self.steps:
-                await self.hold.release()
-                raise Interrupt("its outcome is known", Failed(self.doomed))
-            await self.turn(self.doomed)
+
+    async def condemn(self, error: str, *, at_once: bool) -> None:
+        """Claim the journal of a request that fails whatever its handler does; what is finished is left to undo.
+
+        Args:
+            error: why.
+            at_once: nothing more is to be undone, either.
+
+        Raises:
+            Interrupt: with the outcome, if there is nothing to undo; or this worker has nothing to do here, or not now.
+        """
+        await self.claim()
+        if not self.steps:
+            await self.hold.end(partial(writes.close_failed, error=error))
+            raise Interrupt("nothing is to be undone", Failed(error))
+        if self.turned is None:
+            await self.turn(error)
+        left = [step.name for step in reversed(self.steps) if not step.undone_at]
+        if at_once and left:
+            error = with_leftovers(error, left)
+            await self.hold.end(partial(writes.close_stuck, error=error))
+            raise Interrupt("what is left stays", Failed(error))
 
     async def turn(self, error: str) -> None:
         """Turn to undoing, for good.

@@ -1,12 +1,10 @@
 """Steps as the engine's execution sees them: one run of a request with steps, from its first call to its outcome."""
 
 from collections.abc import Callable
-from contextlib import suppress
 
 import msgspec
 
 from dropslot.core.item import State
-from dropslot.core.leftovers import with_leftovers
 from dropslot.core.policy import Ending, Outcome, Policy, Raised
 from dropslot.core.request import Request
 from dropslot.engine.backoff import Backoff
@@ -51,9 +49,7 @@ class Stepping:
         self._backoff = backoff
         self._options = options
 
-    def start(
-        self, state: State, runner: SteppedRunner, *, policy: Policy, ttl_seconds: int, doomed: str = ""
-    ) -> "SteppedRun":
+    def start(self, state: State, runner: SteppedRunner, *, policy: Policy, ttl_seconds: int) -> "SteppedRun":
         """Return a run; it makes no call before the handler's first step.
 
         Args:
@@ -61,7 +57,6 @@ class Stepping:
             runner: calls its handler.
             policy: how endings are judged.
             ttl_seconds: how long a done request is kept.
-            doomed: why it fails whatever its handler does: only what is finished is undone; "" if it needn't.
         """
         hold = Hold(
             self._journal,
@@ -71,7 +66,7 @@ class Stepping:
             lease_ms=self._options.lease_ms,
         )
         return SteppedRun(
-            Session(state, hold, clock=self._clock, doomed=doomed),
+            Session(state, hold, clock=self._clock),
             runner,
             policy=policy,
             ttl_seconds=ttl_seconds,
@@ -110,21 +105,22 @@ class SteppedRun:
         self._counters = counters
         self._visit = self._new_visit()
 
-    async def has_begun(self) -> bool:
-        """Tell whether a run of this request has begun with steps, or may have: it can't be found out now."""
-        try:
-            return await self._session.find() is not None
-        except Interrupt:
-            return True
+    async def condemn(self, error: str, *, at_once: bool) -> tuple[bool, Outcome | None]:
+        """Claim a request that fails whatever its handler does now.
 
-    async def with_what_is_left(self, error: str) -> str:
-        """Return an error that also tells which finished steps aren't undone, if that can be found out now."""
-        with suppress(Interrupt):
-            entry = await self._session.find()
-            left = [step.name for step in reversed(entry.steps) if not step.undone_at] if entry is not None else []
-            if left:
-                return with_leftovers(error, left)
-        return error
+        Args:
+            error: why.
+            at_once: nothing more is to be undone, either.
+
+        Returns:
+            Whether its handler is to be called, to show how what is finished is undone; and if it isn't, the outcome,
+            None if another worker has the request.
+        """
+        try:
+            await self._session.condemn(error, at_once=at_once)
+        except Interrupt as interrupt:
+            return False, interrupt.outcome
+        return True, None
 
     async def call(self, request: Request) -> Ending:
         """Call the handler, once more perhaps: what is finished isn't run again."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from dropslot.core.journal import DONE, UNDONE, Key
+from dropslot.core.journal import DONE, FAILED, UNDONE, Key
 from dropslot.core.policy import KILLED_ITS_WORKER, MAX_STARTS
 from tests.unit.core.images import ACCEPTED_AT_MS
 from tests.unit.engine.steps.crashing import PAUSES_SECONDS, REJECTED, REQUEST_ID, STEPS, Process, World
@@ -133,4 +133,4 @@ def test_a_request_that_kills_its_worker_at_a_step_is_undone(finished: int, paus
     undos = [f"undo {name}" for name in reversed(STEPS[:finished])]
     assert world.log == [*STEPS[:finished], *(["turn"] if finished else []), *undos]
     assert world.entry is not None
-    assert world.entry.closed == (UNDONE if finished else "")
+    assert world.entry.closed == (UNDONE if finished else FAILED)
