@@ -60,7 +60,7 @@ def test_the_readme_s_commands_do_what_it_says(pipeline: Pipeline) -> None:
 
 def test_the_api_page_s_commands_do_what_it_says(pipeline: Pipeline) -> None:
     """Given the curl lines of the page about the API, when they are typed, then they answer what stands below them."""
-    accept, ask = _commands("docs/http-api.md")
+    accept, ask, look = _commands("docs/http-api.md")
 
     accepted = _type(accept, pipeline)
     assert accepted.startswith("HTTP/1.1 202 Accepted")
@@ -73,6 +73,7 @@ def test_the_api_page_s_commands_do_what_it_says(pipeline: Pipeline) -> None:
     expected, state = json.loads(shown), json.loads(_type(ask, pipeline))
     assert state.keys() == expected.keys()
     assert state["result"] == expected["result"]
+    assert json.loads(_type(look, pipeline))["error"] == "no_steps"  # the shipped handler has none
 
 
 def _text(page: str) -> str:
@@ -98,7 +99,7 @@ def _type(command: str, pipeline: Pipeline) -> str:
     ).stdout
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/http-api.md"])
-def test_the_pages_have_commands(page: str) -> None:
+@pytest.mark.parametrize(("page", "commands"), [("README.md", 2), ("docs/http-api.md", 3)])
+def test_the_pages_have_commands(page: str, commands: int) -> None:
     """Given a page, then its curl lines are found: the tests above try them all."""
-    assert len(_commands(page)) == 2
+    assert len(_commands(page)) == commands

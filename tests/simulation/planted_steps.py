@@ -40,8 +40,7 @@ def finished_steps_run_again() -> Iterator[None]:
 
     def stored(self: Visit, plan: Plan) -> Step | None:
         found = real(self, plan)
-        if found is not None and self.session.turned is None and self.asked == len(self.session.steps):
-            self.asked -= 1
+        if found is not None and self.session.turned is None and self.asked + 1 == len(self.session.steps):
             self.session.steps.pop()
             return None
         return found
