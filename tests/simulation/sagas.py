@@ -200,8 +200,7 @@ class Sagas:
             self._demand(entry.closed == journal.STUCK, "what is left is told", key, str(entry))
         else:
             self.met["undone"] += 1
-            # One that killed its worker may be failed before anybody could close its journal.
-            self._demand(entry.closed != journal.DONE, "failed is undone", key, str(entry))
+            self._demand(entry.closed == journal.UNDONE, "failed is undone", key, str(entry))
 
     def _begins(self, key: Key, mine: str, number: int) -> None:
         entry = self._entry(key, mine)
