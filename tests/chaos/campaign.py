@@ -16,7 +16,7 @@ from tests.chaos.stand import running_rig
 from tests.chaos.strikes import LEAST_UNSETTLED, Fault
 from tests.chaos.workload import Task, ordinary
 
-_SETTLE_SECONDS: Final = 300.0
+_SETTLE_SECONDS: Final = 600.0
 _SETTLE_SECONDS_PER_REQUEST: Final = 0.1
 _LOAD_SECONDS: Final = 180.0
 

@@ -39,7 +39,7 @@ def _records_of(pipeline: Pipeline, type_name: str, body: str) -> tuple[str, Rec
     pipeline.outcome(type_name, request_id)
     key = item_id(type_name, request_id)
 
-    eventually(lambda: len(_feed_of(pipeline, feeds, key)) == 2, 10)
+    eventually(lambda: len(_feed_of(pipeline, feeds, key)) == 2, 60)
     accepted, settled = _feed_of(pipeline, feeds, key)
     return request_id, accepted, settled
 
@@ -178,7 +178,7 @@ def test_records_of_a_retried_request_in_another_order_change_nothing(healthy: P
     healthy.outcome("tasks", request_id)
 
     key = item_id("tasks", request_id)
-    eventually(lambda: len(_feed_of(healthy, feeds, key)) == 2, 10)
+    eventually(lambda: len(_feed_of(healthy, feeds, key)) == 2, 60)
     redriven, settled = _feed_of(healthy, feeds, key)
     before = healthy.counters()
 
