@@ -9,7 +9,7 @@ import msgspec
 from dropslot.core import journal_writes as writes
 from dropslot.core.errors import JournalFullError
 from dropslot.core.journal import OUTLIVES_SECONDS
-from dropslot.core.leftovers import with_leftovers, without_leftovers
+from dropslot.core.leftovers import without_leftovers
 from dropslot.core.policy import Done, Ending, Failed, Outcome, Policy, Raised, Returned, TimedOut, Waiting, describe
 from dropslot.engine.ports import Counters
 from dropslot.engine.steps.interrupt import Interrupt, Turned
@@ -152,9 +152,7 @@ class Conclusion:
 
     async def _failed_as_it_is(self, error: str) -> Outcome:
         """Fail a request and undo nothing: a retry goes on behind what is finished."""
-        if self._session.entry is not None:
-            await self._session.hold.end(partial(writes.close_failed, error=error))
-        return Failed(error)
+        return Failed(error) if self._session.entry is None else await self._session.close_failed(error)
 
     async def _failed(self, outcome: Failed) -> Outcome | None:
         session, visit = self._session, self._visit
@@ -222,10 +220,9 @@ class Conclusion:
         steps = session.steps
         left = [f"{undo.plan.name} ({steps[undo.index].undo_error})" for undo in visit.left()]
         left = [f"{step.name} (the handler didn't come to it)" for step in reversed(visit.unknown())] + left
-        error = with_leftovers(_text(session.turned), left)
-        await session.hold.end(partial(writes.close_stuck, error=error))
+        failed = await session.close_stuck(_text(session.turned), left)
         self._counters.add("not_undone")
-        return Failed(error)
+        return failed
 
 
 def _text(error: str | None) -> str:

@@ -79,15 +79,35 @@ class Session:
         """
         await self.claim()
         if not self.steps:
-            await self.hold.end(partial(writes.close_failed, error=error))
-            raise Interrupt("nothing is to be undone", Failed(error))
+            raise Interrupt("nothing is to be undone", await self.close_failed(error))
         if self.turned is None:
             await self.turn(error)
         left = [step.name for step in reversed(self.steps) if not step.undone_at]
         if at_once and left:
-            error = with_leftovers(error, left)
-            await self.hold.end(partial(writes.close_stuck, error=error))
-            raise Interrupt("what is left stays", Failed(error))
+            raise Interrupt("what is left stays", await self.close_stuck(error, left))
+
+    async def close_failed(self, error: str) -> Failed:
+        """Close the journal of a run that fails with nothing undone.
+
+        Raises:
+            Interrupt: the claim is lost.
+        """
+        await self.hold.end(partial(writes.close_failed, error=error))
+        return Failed(error)
+
+    async def close_stuck(self, error: str, left: list[str]) -> Failed:
+        """Close the journal of a run that fails with something left.
+
+        Args:
+            error: why it fails.
+            left: what isn't undone, and why.
+
+        Raises:
+            Interrupt: the claim is lost.
+        """
+        error = with_leftovers(error, left)
+        await self.hold.end(partial(writes.close_stuck, error=error))
+        return Failed(error)
 
     async def turn(self, error: str) -> None:
         """Turn to undoing, for good.
