@@ -22,7 +22,7 @@ from dropslot.local.ports import free_ports
 from dropslot.local.servers import running_dynamodb
 from tests.contract.http.callers import Keyed, caller_from
 from tests.contract.http.population import Population, signed_by
-from tests.contract.http.stack import Stack, create_tables, running_gateway
+from tests.contract.http.stack import Stack, create_tables, drop_tables, running_gateway
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -68,6 +68,7 @@ def stack(
         client = dynamodb_client(endpoint)
         create_tables(client, table)
         yield Stack(http=http, dynamodb=client, table=table, caller=caller)
+        drop_tables(client, table)
         client.close()
 
 

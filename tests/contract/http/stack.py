@@ -138,6 +138,12 @@ def create_tables(client: "DynamoDBClient", table: str) -> None:
     )
 
 
+def drop_tables(client: "DynamoDBClient", table: str) -> None:
+    """Take away what `create_tables` has made: another variant may come between, and this one again."""
+    for each in (table, journal_of(table)):
+        client.delete_table(TableName=each)
+
+
 @contextmanager
 def running_gateway(folder: Path, dynamodb_endpoint: str, *options: str) -> Iterator[str]:
     """Run the gateway as a process and yield its URL, which it logs when it listens."""

@@ -139,4 +139,5 @@ def mapped(kinesis_endpoint: str, tmp_path: Path) -> Iterator[Mapped]:
     ensure_stream(client, stream, 1)
     (tmp_path / "runs").touch()
     yield Mapped(client=client, stream=stream, folder=tmp_path)
+    client.delete_stream(StreamName=stream)
     client.close()

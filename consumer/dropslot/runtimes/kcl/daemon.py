@@ -29,6 +29,9 @@ def daemon_command(java: Java, jars: Jars, properties: Path, *, log_level: str) 
         f"-Xmx{_HEAP_MB}m",
         # A JVM that can't allocate keeps its leases and reads nothing: better gone, and started again.
         "-XX:+ExitOnOutOfMemoryError",
+        # Half the CPU of a start, and no more of it later: docs/decisions/0002-kcl-settings.md.
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
         "-Dfile.encoding=UTF-8",
         f"-Ddropslot.kcl.level={_LEVELS[log_level]}",
         "-cp",
