@@ -19,7 +19,7 @@ run: setup ## start the whole pipeline locally, send real requests, show their o
 up: setup ## start the local stack and leave it running
 	@WEBHOOK_SECRET="$${WEBHOOK_SECRET:-demonstration}" .venv/bin/dropslot up --handler orders=app.handler:handle,webhooks=app.webhooks:handle $(UP_ARGS)
 
-test: setup ## run all tests, in three lanes (tests/conftest.py), the longest first
+test: setup ## run all tests, in three lanes (tests/conftest.py)
 	@$(PY) -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(TEST_ARGS)
 
 chaos: setup ## strike the local stack with every fault: CHAOS_ARGS="--requests 5000 --fault all --seed 7"

@@ -17,22 +17,24 @@ from dropslot.local.tables import ensure_stream, ensure_table
 
 _FIGURE: Final = "figure"
 
-#: With `make test` lanes begin in this order, each in one process. Its suites share what is set up for seconds,
-#: and no two local stacks contend with a third one for the cores. Simulation comes behind the unit tests: what its
-#: killed processes leave behind would be blamed on them.
+#: With `make test` each lane has a process. One has all that takes a whole local stack, whose parts know time limits:
+#: two stacks at once are late on two cores. Simulation comes behind the unit tests: what its killed processes leave
+#: behind would be blamed on them.
 _LANES: Final = {
     "e2e": "stack",
     "browser": "stack",
     "integration": "stack",
-    "chaos": "chaos",
-    "unit": "rules",
-    "simulation": "rules",
-    "container": "container",
-    "contract": "contract",
+    "container": "stack",
+    "chaos": "stack",
+    "contract": "infra",
     "deploy": "infra",
     "iam": "infra",
     "infra": "infra",
+    "unit": "rules",
+    "simulation": "rules",
 }
+#: How much lanes leave the cores to those before them: nobody waits for what they compute.
+_NICENESS: Final = {"stack": 0, "infra": 5, "rules": 10}
 _SUITES: Final = tuple(_LANES)
 
 
@@ -57,6 +59,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _SUITES.index(_suite(item)))
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_LANES[_suite(item)]))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Step aside for other lanes."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.nice(max(0, _NICENESS[_LANES[_suite(item)]] - os.nice(0)))
 
 
 def _suite(item: pytest.Item) -> str:

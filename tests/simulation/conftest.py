@@ -1,7 +1,6 @@
 """For all tests of the simulation: what a killed process leaves behind is no fault."""
 
 import gc
-import os
 import warnings
 from collections.abc import Iterator
 
@@ -16,13 +15,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "simulation" in item.path.parts:
             item.add_marker(pytest.mark.filterwarnings(_KILLED))
-
-
-@pytest.fixture(autouse=True, scope="session")
-def steps_aside() -> None:
-    """Leave the cores to the local stacks under test beside it: no schedule cares how long it takes."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        os.nice(10)
 
 
 @pytest.fixture(autouse=True)
