@@ -11,8 +11,12 @@ import msgspec
 
 from dropslot import Reject, Request, RetryLater, StepPolicy, Steps, step_key
 
-#: What the services answer to what can never succeed: no money, nothing left, an address that isn't one.
-_REFUSED: Final = frozenset((402, 409, 422))
+#: What the services answer to what can never succeed: no money, an address that isn't one.
+_REFUSED: Final = frozenset((402, 422))
+#: The call before, with this key, is still under way there: what came of it will be told later.
+_UNDER_WAY: Final = 409
+#: What is to be taken back isn't there any more.
+_GONE: Final = frozenset((404, 410))
 _TIMEOUT_SECONDS: Final = 10
 
 
@@ -78,7 +82,7 @@ def reserve(order: Order) -> Reservation:
 
 def release(reservation: Reservation, _: Order) -> None:
     """Put the goods back."""
-    _call("DELETE", "STOCK_URL", f"/reservations/{reservation.id}")
+    _take_back("DELETE", "STOCK_URL", f"/reservations/{reservation.id}")
 
 
 def take_payment(order: Order, reservation: Reservation) -> Charge:
@@ -89,7 +93,7 @@ def take_payment(order: Order, reservation: Reservation) -> Charge:
 
 def refund(charge: Charge, _: Order, reservation: Reservation) -> None:
     """Give the money back."""
-    _call("POST", "PAYMENTS_URL", f"/charges/{charge.id}/refunds", cents=reservation.cents)
+    _take_back("POST", "PAYMENTS_URL", f"/charges/{charge.id}/refunds", cents=reservation.cents)
 
 
 def ship(order: Order, reservation: Reservation) -> Parcel:
@@ -100,7 +104,16 @@ def ship(order: Order, reservation: Reservation) -> Parcel:
 
 def recall(parcel: Parcel, *_: object) -> None:
     """Have the parcel come back."""
-    _call("DELETE", "CARRIER_URL", f"/parcels/{parcel.id}")
+    _take_back("DELETE", "CARRIER_URL", f"/parcels/{parcel.id}")
+
+
+def _take_back(method: str, service: str, path: str, **body: object) -> None:
+    """Call a service to take something back: done if nothing of it is there any more."""
+    try:
+        _call(method, service, path, **body)
+    except HTTPError as refusal:
+        if refusal.code not in _GONE:
+            raise
 
 
 def _call(method: str, service: str, path: str, **body: object) -> bytes:
@@ -117,6 +130,7 @@ def _call(method: str, service: str, path: str, **body: object) -> bytes:
 
     Raises:
         Reject: the service says that this can't be done, now or later.
+        RetryLater: it is still at it.
         OSError: it didn't answer, or with something else; 5xx and time-outs are known to pass.
     """
     url = os.environ.get(service)
@@ -129,6 +143,8 @@ def _call(method: str, service: str, path: str, **body: object) -> bytes:
             return bytes(answer.read())
     except HTTPError as refusal:
         with refusal:
+            if refusal.code == _UNDER_WAY:
+                raise RetryLater(f"{service}: the call before is still under way") from None
             if refusal.code not in _REFUSED:
                 raise
             raise Reject(json.load(refusal)["message"]) from None

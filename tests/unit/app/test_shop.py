@@ -148,7 +148,7 @@ def test_a_crash_while_it_is_undone_is_gone_on_from(services: Services, calls: i
 
 def test_what_can_not_be_given_back_is_listed(services: Services) -> None:
     """Given a refund that is refused, then the goods are released all the same, and the error tells what is left."""
-    services.refusals |= {"POST parcels": NOWHERE, "POST charges/refunds": (409, {"message": "the account is closed"})}
+    services.refusals |= {"POST parcels": NOWHERE, "POST charges/refunds": (422, {"message": "the account is closed"})}
     workers = order()
     assert workers.run() == Failed("there is no such street; not undone: charge (Reject: the account is closed)")
     assert list(services.world) == ["charges-1"]
@@ -160,6 +160,24 @@ def test_what_can_not_be_given_back_is_listed(services: Services) -> None:
     assert services.world == {}
     assert services.asked["DELETE reservations"] == 1
     assert workers.journal.closed == UNDONE
+
+
+def test_what_is_not_there_any_more_is_taken_back(services: Services) -> None:
+    """Given a reservation that has lapsed meanwhile, then there is nothing to release, and nothing is left."""
+    services.refusals |= {"POST charges": DECLINED, "DELETE reservations": (404, {"message": "no such reservation"})}
+    workers = order()
+    assert workers.run() == Failed("the card is declined")
+    assert workers.journal.closed == UNDONE
+
+
+def test_a_charge_that_is_still_under_way_is_waited_for(services: Services) -> None:
+    """Given payments that are still at the call of a worker that died, then the order waits, and nothing is undone."""
+    services.refusals["POST charges"] = (409, {"message": "this key is in use"})
+    workers = order()
+    assert workers.run() == Waiting("PAYMENTS_URL: the call before is still under way", 5_000)
+    services.refusals.clear()
+    assert isinstance(workers.run(), Done)
+    assert services.asked["DELETE reservations"] == 0
 
 
 def test_a_refund_that_is_not_answered_is_waited_for(services: Services) -> None:
