@@ -153,6 +153,14 @@ def processing_alarms(log: LogMetrics) -> Sequence[AlarmSpec]:
             remedy="read `error` of the failed requests; mend the handler or what it calls, then run them again.",
         ),
         AlarmSpec(
+            name="NotUndone",
+            metric=log.metric(log_metrics.NOT_UNDONE.name, minutes=5),
+            threshold=1,
+            periods=1,
+            reason="Requests failed, and steps they had finished couldn't be undone.",
+            remedy="`dropslot retry --undo --all --dry-run` lists what is left; see docs/operations.md.",
+        ),
+        AlarmSpec(
             name="Missed",
             metric=log.metric(log_metrics.REDRIVEN_OVERDUE.name, minutes=5),
             threshold=1,

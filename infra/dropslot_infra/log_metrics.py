@@ -40,6 +40,7 @@ class LogMetric:
 
 DONE: Final = LogMetric(name="Done", events=(COUNTED,), field="done")
 FAILED: Final = LogMetric(name="Failed", events=(COUNTED,), field="failed")
+NOT_UNDONE: Final = LogMetric(name="NotUndone", events=(COUNTED,), field="not_undone")
 WAITING: Final = LogMetric(name="Waiting", events=(COUNTED,), field="waiting")
 REDRIVEN_DUE: Final = LogMetric(name="RedrivenDue", events=(COUNTED,), field="redriven_waiting", by_sweep=True)
 REDRIVEN_OVERDUE: Final = LogMetric(name="RedrivenOverdue", events=(COUNTED,), field="redriven_pending", by_sweep=True)
@@ -57,6 +58,7 @@ RESTARTS: Final = LogMetric(name="Restarts", events=("daemon_ended", "shard_proc
 COMMON: Final = (
     DONE,
     FAILED,
+    NOT_UNDONE,
     WAITING,
     REDRIVEN_DUE,
     REDRIVEN_OVERDUE,

@@ -27,6 +27,7 @@ from dropslot_infra.sweep import ScheduledSweep
 from tests.infra.parts import journal_in, make_stack, stream_in, table_in
 from tests.infra.synthesis import PROJECT, Template, resolved, resources_of, template_of
 from tests.unit.engine.doubles import Bench, asynchronous
+from tests.unit.engine.steps.stepped import Shop, StepBench, raiser
 
 SOURCES: Final = PROJECT / "consumer" / "dropslot"
 CLAUSE: Final = re.compile(r'\$\.(\w+) (=|>=) ("?)([\w-]+)\3')
@@ -135,7 +136,7 @@ def test_the_backlogs_fields_are_those_that_are_measured() -> None:
 
 @asynchronous
 async def test_what_is_counted_has_the_names_that_metrics_read() -> None:
-    """Given a shard and a sweep that bring every ending, the lines that their counters write feed all metrics."""
+    """Given shards and a sweep that bring every ending, the lines that their counters write feed all metrics."""
 
     def handle(request: Request) -> None:
         if request.id == "caller#rejected":
@@ -154,7 +155,12 @@ async def test_what_is_counted_has_the_names_that_metrics_read() -> None:
     )
     await bench.clock.advance(3600)
     assert await sweep.once() == 2
-    line = line_of(COUNTED, {name: count for name, count in bench.counters.totals().items() if count})
+    shop = Shop()
+    shop.fails("undo a", *[Reject("too late")] * 3)
+    stuck = StepBench(shop.order("a", then=raiser(Reject("no"))))
+    assert await stuck.accepted() == "failed"
+    totals = {**stuck.counters.totals(), **bench.counters.totals()}
+    line = line_of(COUNTED, {name: count for name, count in totals.items() if count})
     starved = [metric.name for metric in COMMON if metric.events == (COUNTED,) and not picks(metric.pattern, line)]
     assert starved == []
 
@@ -208,6 +214,7 @@ def test_alarms_watch_the_whole_way(variant: str, request: pytest.FixtureRequest
         "ThrottledPutRecordCount",
         "GetRecords.IteratorAgeMilliseconds",
         "Failed",
+        "NotUndone",
         "Overdue",
         "KilledWorker",
     ):
