@@ -12,6 +12,7 @@ from dropslot.adapters.requests.rows import Item
 from dropslot.core import journal, names
 from dropslot.core.errors import Reject, RetryLater
 from dropslot.core.journal import Entry, JournalWrite
+from dropslot.core.journal import Key as JournalKey
 from dropslot.core.policy import Ending, Raised, Returned, TimedOut
 from dropslot.core.request import Request
 from dropslot.core.step_policy import StepPolicy
@@ -36,7 +37,7 @@ TYPE: Final = "sagas"
 #: Shorter than what faults keep a worker from renewing it.
 LEASE_MS: Final = 6_000
 #: What can be met of them.
-MET: Final = ("steps", "resumed", "undos", "done", "undone", "stuck")
+MET: Final = ("steps", "resumed", "undos", "done", "undone", "stuck", "anew")
 _POLICY: Final = StepPolicy(tries=2, pauses_seconds=(0.5,))
 
 
@@ -76,15 +77,23 @@ class JournalPort:
     Args:
         port: the process's connection to the table.
         twin: the journal.
+        turned: told of each run that turns to undoing.
     """
 
-    def __init__(self, port: Port, twin: MemoryJournal) -> None:
+    def __init__(self, port: Port, twin: MemoryJournal, turned: Callable[[JournalKey], None]) -> None:
         self._port = port
         self._twin = twin
+        self._turned = turned
 
     async def write(self, write: JournalWrite) -> Answer:
         """See `Journal.write`."""
-        answer: Answer = await self._port.call(lambda: self._twin.write(write))
+        answer: Answer = await self._port.call(lambda: self._write(write))
+        return answer
+
+    async def _write(self, write: JournalWrite) -> Answer:
+        answer = await self._twin.write(write)
+        if answer.applied and write.kind == "turn":
+            self._turned(write.key)
         return answer
 
     async def newest(self, request_id: str, accepted_at: int) -> Entry | None:
@@ -106,6 +115,8 @@ class Sagas:
         self._source = source
         self._share = source.choice((0.0, 0.0, 0.25, 0.5))
         self._sagas: dict[Key, Saga] = {}
+        #: At which attempt a run turned.
+        self._turned_at: dict[JournalKey, int] = {}
         self.twin = MemoryJournal()
         #: What was met, see `MET`: calls of steps and undos, steps gone on with by a later attempt, requests by end.
         self.met: Counter[str] = Counter()
@@ -117,7 +128,7 @@ class Sagas:
     def stepping(self, *, clock: Clock, counters: Counters, backoff: Backoff) -> Stepping:
         """Return what runs requests with steps in one process."""
         return Stepping(
-            JournalPort(self._world.port(), self.twin),
+            JournalPort(self._world.port(), self.twin, self._turns),
             clock=clock,
             counters=counters,
             backoff=backoff,
@@ -202,10 +213,20 @@ class Sagas:
             self.met["undone"] += 1
             self._demand(entry.closed == journal.UNDONE, "failed is undone", key, str(entry))
 
+    def _turns(self, run: JournalKey) -> None:
+        entry = next(entry for entry in self.twin.entries(run.id) if entry.key == run)
+        self._turned_at.setdefault(run, entry.attempt)
+
     def _begins(self, key: Key, mine: str, number: int) -> None:
         entry = self._entry(key, mine)
         self._demand(entry is not None, "claimed before it begins", key, mine)
         assert entry is not None
+        before = max((one for one in self._entries(key) if one.key.run < entry.key.run), key=_run, default=None)
+        if before is not None:
+            life = self._world.checker.lives[key]
+            turned_at = self._turned_at.get(before.key, before.began)
+            self._demand(life.operated_attempt > turned_at, "a new run is asked for", key, f"step {number} of {entry}")
+            self.met["anew"] += not number
         self._demand(len(entry.steps) <= number, "what is finished isn't run again", key, f"step {number}")
         self._demand(len(entry.steps) >= number, "steps run in order", key, f"step {number} of {entry}")
         self._demand(not entry.undoing, "never forward again", key, f"step {number}")
@@ -233,6 +254,10 @@ class Sagas:
 
     def _demand(self, holds: object, promise: str, key: Key, what: str) -> None:
         self._world.promises.demand(holds, promise, key[0], what)
+
+
+def _run(entry: Entry) -> int:
+    return entry.key.run
 
 
 class SagaRunner:

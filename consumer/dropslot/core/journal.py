@@ -87,7 +87,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         key: its key.
         attempt: of whoever claimed it last; nobody of an earlier one can.
-        began: the attempt at which this run began.
+        began: the attempt at which this run began, or at which it went on because an operator had asked for that.
         owner: who holds it; "" when nobody does.
         lease_until: epoch milliseconds until which nobody else can take it.
         steps: finished ones, in order.

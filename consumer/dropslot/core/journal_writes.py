@@ -19,13 +19,27 @@ def begin(key: Key, lease: Lease, *, attempt: int) -> JournalWrite:
     )
 
 
-def take(seen: Entry, lease: Lease, *, attempt: int) -> JournalWrite:
-    """Claim a journal that nobody holds any more; one that was stuck gets a fresh retry schedule."""
+def take(seen: Entry, lease: Lease, *, attempt: int, rerun: int = 0) -> JournalWrite:
+    """Claim a journal that nobody holds any more; one that was stuck gets a fresh retry schedule.
+
+    Args:
+        seen: as it was read.
+        lease: who claims it.
+        attempt: at which.
+        rerun: of the request. A run that goes forward because an operator has asked for it has used that up: if it is
+            undone later, nobody has asked for another one.
+    """
+    goes_on = rerun > seen.began and not seen.undoing
     return JournalWrite(
         kind="take",
         key=seen.key,
         condition=AsSeen(attempt=seen.attempt, owner=seen.owner, lease_until=seen.lease_until, closed=seen.closed),
-        sets={(names.ATTEMPT,): attempt, **_held(lease), **_fresh_undos(seen)},
+        sets={
+            (names.ATTEMPT,): attempt,
+            **({(journal.BEGAN,): attempt} if goes_on else {}),
+            **_held(lease),
+            **_fresh_undos(seen),
+        },
         removes=(journal.CLOSED, journal.CLOSED_BY, names.TTL, *((journal.UNDO_TRIES,) if seen.closed else ())),
     )
 
@@ -126,6 +140,21 @@ def close_done(key: Key, owner: str, *, result: str | None, ttl: int) -> Journal
 def close_failed(key: Key, owner: str, *, error: str) -> JournalWrite:
     """End a run that has failed and of which nothing is undone; a later attempt goes on behind what is finished."""
     return _close(key, owner, journal.FAILED, {(names.ERROR,): cut(error, names.ERROR_MAX_BYTES)})
+
+
+def expire(seen: Entry, *, ttl: int) -> JournalWrite:
+    """Let the journal of an earlier run go with the last one.
+
+    Args:
+        seen: as it was read: closed.
+        ttl: when it may be deleted, epoch seconds.
+    """
+    return JournalWrite(
+        kind="expire",
+        key=seen.key,
+        condition=AsSeen(attempt=seen.attempt, owner=seen.owner, lease_until=seen.lease_until, closed=seen.closed),
+        sets={(names.TTL,): ttl},
+    )
 
 
 def close_undone(key: Key, owner: str, *, error: str) -> JournalWrite:

@@ -102,4 +102,6 @@ def _undone(entry: Entry, step: Step) -> str:
         return f"no: {step.undo_error}"
     if entry.closed == journal.UNDONE:
         return "has no undo"
-    return "no" if entry.undoing else ""
+    if entry.closed == journal.STUCK:  # without an undo, or the handler didn't come to it: only the error tells which
+        return "no, see error"
+    return "not yet" if entry.undoing else ""

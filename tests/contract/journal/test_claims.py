@@ -76,6 +76,32 @@ async def test_what_was_seen_can_be_taken(table: Table, name: str) -> None:
     assert (answer.entry.began, answer.entry.steps, answer.entry.undoing) == (1, seen.steps, seen.undoing)
 
 
+@pytest.mark.parametrize("name", STATES)
+@asynchronous
+async def test_what_an_operator_asked_for_is_used_up_by_going_on(table: Table, name: str) -> None:
+    """Given a run that is taken since an operator wants more, then it begins there, unless it is only to be undone."""
+    item, seen = STATES[name]
+    table.put(item)
+    answer = await table.journal.write(writes.take(seen, THEIRS, attempt=4, rerun=3))
+    assert answer.entry is not None
+    assert answer.entry.began == (1 if seen.undoing else 4)
+    assert answer.entry == await table.journal.newest(KEY.id, KEY.accepted_at)
+
+
+@pytest.mark.parametrize("name", STATES)
+@asynchronous
+async def test_an_earlier_run_can_expire_as_it_was_seen(table: Table, name: str) -> None:
+    """Given a run that a later one has followed, when it is to go with that, then it gets a time, and no more."""
+    item, seen = STATES[name]
+    table.put(item)
+    for _ in range(2):
+        assert (await table.journal.write(writes.expire(seen, ttl=1_900_000_000))).applied
+        assert table.get(KEY) == {**item, "ttl": {"N": "1900000000"}}
+    table.put({**item, "attempt": {"N": "9"}})
+    assert not (await table.journal.write(writes.expire(seen, ttl=5))).applied
+    assert table.get(KEY) == {**item, "attempt": {"N": "9"}}
+
+
 @pytest.mark.parametrize(
     ("before", "now"),
     [pair for pair in itertools.permutations(STATES, 2) if set(pair) != {"held", "turned"}],

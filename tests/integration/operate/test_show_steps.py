@@ -76,6 +76,15 @@ def test_each_run_is_told_with_each_of_its_steps(operator: Operator) -> None:
     ]
 
 
+@pytest.mark.parametrize(("closed", "told"), [("stuck", "no, see error"), ("undone", "has no undo"), ("", "not yet")])
+def test_a_step_without_a_reason(operator: Operator, closed: str, told: str) -> None:
+    """Given a step that isn't undone, and no reason, then the run says whether it had to be, or where it is told."""
+    operator.put(image(KEY, status="failed-a", error=STUCK_ERROR))
+    ended: dict[str, Any] = {"closed": closed, "closed_by": "a1"} if closed else {}
+    journals.put(operator, run_of(KEY, step("greet", "1", 1), undoing=1, error=STUCK_ERROR, **ended))
+    assert next(line for line in show().out.splitlines() if line.startswith("greet")).endswith(f"  {told}")
+
+
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_results_are_shown_only_when_asked_for(operator: Operator, form: tuple[str, ...]) -> None:
     """Given steps that returned what is nobody's business, it is shown with --body alone."""

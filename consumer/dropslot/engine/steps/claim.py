@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -19,7 +18,7 @@ from dropslot.engine.steps.interrupt import Interrupt
 
 #: Workers' clocks differ a little: who waits for a lease to end comes that much later.
 CLOCKS_DIFFER_MS: Final = 1_000
-#: A lease is renewed when a third of it has passed, so two renewals may fail.
+#: A lease is renewed when a third of it has passed; a call that hangs for ten seconds leaves time for another.
 _RENEWALS_A_LEASE: Final = 3
 
 HELD: Final = "another worker was at work on its steps"
@@ -42,13 +41,15 @@ class Hold:
     def __init__(self, journal: Journal, *, clock: Clock, counters: Counters, backoff: Backoff, lease_ms: int) -> None:
         self._journal = journal
         self._clock = clock
-        self._counters = counters
+        self.counters: Final = counters
         self._backoff = backoff
         self._lease_ms = lease_ms
         self._owner = os.urandom(9).hex()
         self._until_ms = 0
         self._attempt = 0
         self._key: Key | None = None
+        #: Runs before the present one, as they were met on the way to it.
+        self._earlier: list[Entry] = []
         self._renewing: asyncio.Task[None] | None = None
         self._stopped = False
         #: It was taken once; what follows holds only as long as nobody else takes it.
@@ -97,10 +98,12 @@ class Hold:
             Interrupt: it can't be reached.
         """
         for failures in range(_LOOKS):
-            with suppress(TransientError):
+            try:
                 return await self._journal.newest(state.id, state.accepted_at)
+            except TransientError as error:
+                cause = error
             await self._clock.sleep(self._backoff.seconds(failures))
-        raise _out_of_reach()
+        raise _out_of_reach(cause)
 
     async def write(self, make: Callable[[Key, Lease], JournalWrite]) -> None:
         """Make a write that holds only as long as the claim does; it renews the lease.
@@ -136,6 +139,18 @@ class Hold:
         if not (answer.applied or (is_repeat and self._has_ended(answer.entry))):
             raise self._overtaken()
         self._key = None
+
+    async def expire_earlier(self, ttl: int) -> None:
+        """Let the journals of earlier runs go when that of the present one does.
+
+        Args:
+            ttl: epoch seconds.
+
+        Raises:
+            Interrupt: the table can't be reached.
+        """
+        for entry in self._earlier:
+            await self._write(writes.expire(entry, ttl=ttl), until_ms=self._until_ms, otherwise=self._overtaken)
 
     async def release(self, *, undo_tries: int | None = None) -> None:
         """Let go of it, so that nobody waits for its lease; does nothing if it was never taken, or let go before.
@@ -174,9 +189,11 @@ class Hold:
         now_ms = self._clock.now_ms()
         claim = decide_claim(entry, state, now_ms=now_ms)
         if claim is Claim.TAKE:
-            return writes.take(entry, self._lease(), attempt=state.attempt)
+            return writes.take(entry, self._lease(), attempt=state.attempt, rerun=state.rerun)
         if claim is Claim.NEXT_RUN:
-            return self._begin(state, entry.key.run + 1)
+            self._earlier.append(entry)
+            # A forced one's earlier runs may have expired in part: none of their keys comes again.
+            return self._begin(state, max(entry.key.run + 1, state.floor))
         if claim is Claim.CLOSED:
             raise Interrupt("its run was closed before", closing(entry))
         if claim is Claim.HELD:
@@ -202,18 +219,18 @@ class Hold:
             return False
         return entry.closed_by == self._owner if entry.closed else not entry.owner and entry.attempt == self._attempt
 
-    def _overtaken(self) -> Interrupt:
+    def _overtaken(self, _: TransientError | None = None) -> Interrupt:
         self.stop_renewing()
         if not self.lost:
             self.lost = True
-            self._counters.add("steps_overtaken")
+            self.counters.add("steps_overtaken")
         return Interrupt("a later attempt, or another worker, has its steps now", None)
 
     def _lease(self) -> Lease:
         return Lease(owner=self._owner, until_ms=self._clock.now_ms() + self._lease_ms)
 
     async def _write(
-        self, write: JournalWrite, *, until_ms: int, otherwise: Callable[[], Interrupt]
+        self, write: JournalWrite, *, until_ms: int, otherwise: Callable[[TransientError], Interrupt]
     ) -> tuple[Answer, bool]:
         """Make a write, and repeat it until it is answered or its time is up.
 
@@ -231,10 +248,10 @@ class Hold:
                 answer = await self._journal.write(write)
             except JournalFullError:
                 raise
-            except TransientError:
-                self._counters.add("journal_writes_failed")
+            except TransientError as error:
+                self.counters.add("journal_writes_failed")
                 if self._stopped or self._clock.now_ms() >= until_ms:
-                    raise otherwise() from None
+                    raise otherwise(error) from None
                 await self._clock.sleep(self._backoff.seconds(failures))
                 failures += 1
             except Exception:
@@ -243,28 +260,37 @@ class Hold:
                 self.stop_renewing()
                 raise
             else:
-                self._counters.add("journal_writes")
+                self.counters.add("journal_writes")
                 return answer, failures > 0
 
     async def _renew(self) -> None:
-        """Renew it as long as the handler runs; a renewal that doesn't get through is followed by another."""
-        pause = self._lease_ms / 1000 / _RENEWALS_A_LEASE
-        while True:
-            await self._clock.sleep(pause)
-            if not self.held:
-                return
-            if self._until_ms - self._clock.now_ms() > self._lease_ms * (1 - 1 / _RENEWALS_A_LEASE):
-                continue  # a finished step has renewed it
-            with suppress(TransientError, Interrupt):
-                lease = self._lease()
+        """Renew it as long as the handler runs; a renewal that doesn't get through is soon followed by another."""
+        failures = 0
+        while self.held:
+            # From the last write of it, not at a beat: a step may have renewed it just now.
+            due_ms = self._until_ms - self._lease_ms * (1 - 1 / _RENEWALS_A_LEASE)
+            seconds = (due_ms - self._clock.now_ms()) / 1000
+            if seconds > 0:
+                await self._clock.sleep(seconds)
+                continue
+            lease = self._lease()
+            try:
                 answer = await self._journal.write(writes.renew(self.key, lease))
-                if not answer.applied:
-                    raise self._overtaken()
-                self._until_ms = lease.until_ms
+            except TransientError:
+                await self._clock.sleep(self._backoff.seconds(failures))
+                failures += 1
+                continue
+            failures = 0
+            if not answer.applied:
+                self._overtaken()
+                return
+            self._until_ms = max(self._until_ms, lease.until_ms)
 
 
-def _out_of_reach() -> Interrupt:
-    return Interrupt(OUT_OF_REACH, Waiting(OUT_OF_REACH, _REACH_AGAIN_MS, counts=False, ended=False))
+def _out_of_reach(cause: TransientError) -> Interrupt:
+    # The request says why: a table that is missing, or not this role's, never comes back by itself.
+    text = f"{OUT_OF_REACH}: {cause}"
+    return Interrupt(text, Waiting(text, _REACH_AGAIN_MS, counts=False, ended=False))
 
 
 def closing(entry: Entry) -> Outcome:

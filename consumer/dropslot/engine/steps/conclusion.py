@@ -8,7 +8,7 @@ import msgspec
 
 from dropslot.core import journal_writes as writes
 from dropslot.core.errors import JournalFullError
-from dropslot.core.journal import OUTLIVES_SECONDS
+from dropslot.core.journal import OUTLIVES_SECONDS, Step
 from dropslot.core.leftovers import without_leftovers
 from dropslot.core.policy import Done, Ending, Failed, Outcome, Policy, Raised, Returned, TimedOut, Waiting, describe
 from dropslot.engine.ports import Counters
@@ -73,6 +73,7 @@ class Conclusion:
         if session.entry is None and await self._is_begun():
             return None
         is_void = visit.interrupt is not None or visit.misuse is not None or session.turned is not None
+        is_void = is_void or bool(visit.not_begun)
         if is_void or not isinstance(outcome, Done):
             return None
         try:
@@ -112,6 +113,11 @@ class Conclusion:
             )
         if isinstance(outcome, Failed):
             return await self._failed(outcome)
+        if visit.not_begun and session.turned is None:
+            return await self._failed_as_it_is(
+                f"the handler returned, and step {visit.not_begun[0]!r} had not begun: await steps.run(...). "
+                f"{NOTHING_UNDONE}"
+            )
         return await self._done(outcome)
 
     async def _waiting(self, outcome: Waiting, ending: Ending) -> Outcome | None:
@@ -142,6 +148,7 @@ class Conclusion:
                 f"steps of requests that are half-way can't be renamed, reordered or removed. {NOTHING_UNDONE}"
             )
         ttl = session.clock.now_ms() // 1000 + self._ttl_seconds + OUTLIVES_SECONDS
+        await session.hold.expire_earlier(ttl)
         try:
             await session.hold.end(partial(writes.close_done, result=outcome.result, ttl=ttl))
         except JournalFullError:
@@ -160,16 +167,22 @@ class Conclusion:
             if await session.find() is None:
                 return outcome
             await session.claim()
-        if session.turned is None:
-            if not visit.undos and not visit.unknown():
-                return await self._failed_as_it_is(outcome.error)
-            await session.turn(outcome.error)
+        if session.turned is not None:  # before: the handler was only to show its steps, and this is why it didn't
+            return await self._undone(missed=f": {visit.misuse or outcome.error}".removesuffix(f". {NOTHING_UNDONE}"))
+        if not visit.undos and not visit.unknown():
+            return await self._failed_as_it_is(outcome.error)
+        await session.turn(outcome.error)
         return await self._undone()
 
-    async def _undone(self) -> Outcome | None:
+    async def _undone(self, *, missed: str = "") -> Outcome | None:
+        """Undo what is left.
+
+        Args:
+            missed: why the handler hasn't come to all of its finished steps, behind a colon; "" if nobody knows.
+        """
         session, visit = self._session, self._visit
         # What couldn't be undone since an operator last asked for it isn't tried again.
-        while undos := [undo for undo in visit.left() if not session.steps[undo.index].undo_error]:
+        while undos := [undo for undo in visit.left() if _is_open(session.steps[undo.index])]:
             ending, undo_visit = await self._undo(undos)
             undo_visit.end()
             if undo_visit.interrupt is not None:
@@ -183,10 +196,10 @@ class Conclusion:
                 await self._keep_tries(ending)
                 return later
             # Its schedule is used up: the others must not wait for it for ever.
-            failing = next(undo for undo in undos if not session.steps[undo.index].undone_at)
+            failing = next(undo for undo in undos if _is_open(session.steps[undo.index]))
             await session.not_undone(failing.index, why)
         if visit.left() or visit.unknown():
-            return await self._stuck()
+            return await self._stuck(missed)
         error = without_leftovers(_text(session.turned))
         await session.hold.end(partial(writes.close_undone, error=error))
         self._counters.add("undone")
@@ -214,15 +227,19 @@ class Conclusion:
         later = self._policy.later(state, f"undo: {why}", after_seconds)
         return Waiting(later.last_error, later.after_ms, counts=False) if isinstance(later, Waiting) else None
 
-    async def _stuck(self) -> Outcome:
+    async def _stuck(self, missed: str) -> Outcome:
         """Fail a request of which something is left."""
         session, visit = self._session, self._visit
         steps = session.steps
         left = [f"{undo.plan.name} ({steps[undo.index].undo_error})" for undo in visit.left()]
-        left = [f"{step.name} (the handler didn't come to it)" for step in reversed(visit.unknown())] + left
-        failed = await session.close_stuck(_text(session.turned), left)
-        self._counters.add("not_undone")
-        return failed
+        unknown = [step.name for step in reversed(visit.unknown())]
+        left = [f"{name} (the handler didn't come to it{'' if n else missed})" for n, name in enumerate(unknown)] + left
+        return await session.close_stuck(_text(session.turned), left)
+
+
+def _is_open(step: Step) -> bool:
+    """Tell whether it is neither undone nor known that it can't be."""
+    return not step.undone_at and not step.undo_error
 
 
 def _text(error: str | None) -> str:

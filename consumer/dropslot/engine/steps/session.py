@@ -107,6 +107,7 @@ class Session:
         """
         error = with_leftovers(error, left)
         await self.hold.end(partial(writes.close_stuck, error=error))
+        self.hold.counters.add("not_undone")
         return Failed(error)
 
     async def turn(self, error: str) -> None:
@@ -115,8 +116,9 @@ class Session:
         Raises:
             Interrupt: the claim is lost.
         """
-        await self.hold.write(partial(writes.turn, error=error))
-        self.turned = error
+        async with self._finishing:  # or a step that is just being noted would be left out of what is undone
+            await self.hold.write(partial(writes.turn, error=error))
+            self.turned = error
 
     async def finish(self, name: str, result: str) -> None:
         """Note that a step is finished.

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import wait
 from typing import Any, Final, TypeVar, overload
 
@@ -68,6 +68,7 @@ class Steps:
             undo=undo,
             policy=policy if policy is not None else StepPolicy(),
             timeout_seconds=timeout_seconds,
+            is_async=False,
         )
         result: T = self._drive(running(self._visit, step))
         return result
@@ -107,7 +108,7 @@ class Steps:
             if inspect.iscoroutine(value):
                 value.close()
             raise StepsMisusedError(
-                f"{call.function!r} is async: only an async handler can run it as a step: async def handle(...)"
+                f"{call.function!r} returns an awaitable, which only an async handler can call: async def handle(...)"
             )
         return value
 
@@ -136,7 +137,7 @@ class AsyncSteps:
         self._threads: Final = threads
 
     @overload
-    async def run(
+    def run(
         self,
         name: str,
         function: Callable[..., Awaitable[T]],
@@ -144,10 +145,10 @@ class AsyncSteps:
         undo: Callable[..., object] | None = None,
         policy: StepPolicy | None = None,
         timeout_seconds: float | None = None,
-    ) -> T: ...
+    ) -> Coroutine[Any, Any, T]: ...
 
     @overload
-    async def run(
+    def run(
         self,
         name: str,
         function: Callable[..., T],
@@ -155,9 +156,9 @@ class AsyncSteps:
         undo: Callable[..., object] | None = None,
         policy: StepPolicy | None = None,
         timeout_seconds: float | None = None,
-    ) -> T: ...
+    ) -> Coroutine[Any, Any, T]: ...
 
-    async def run(
+    def run(
         self,
         name: str,
         function: Callable[..., Any],
@@ -165,7 +166,7 @@ class AsyncSteps:
         undo: Callable[..., object] | None = None,
         policy: StepPolicy | None = None,
         timeout_seconds: float | None = None,
-    ) -> Any:
+    ) -> Coroutine[Any, Any, Any]:
         """Run a step once; see `Steps.run`. Function and undo may be async; plain ones are called in a thread."""
         step = Plan(
             name=name,
@@ -174,8 +175,11 @@ class AsyncSteps:
             undo=undo,
             policy=policy if policy is not None else StepPolicy(),
             timeout_seconds=timeout_seconds,
+            is_async=True,
         )
-        return await self._drive(running(self._visit, step))
+        # Not in the coroutine, which never begins if the handler forgets to await it: that must not pass for success.
+        self._visit.asks_for(name)
+        return self._drive(running(self._visit, step))
 
     async def undo(self, undos: list[Undo]) -> None:
         """See `Steps.undo`."""

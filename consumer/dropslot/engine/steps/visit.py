@@ -1,5 +1,6 @@
 """One call of a handler with steps, or of their undos: what it has come to, and whether it may go on."""
 
+import threading
 from typing import Any, Final
 
 import msgspec
@@ -51,6 +52,9 @@ class Visit:
         self.asked = 0
         #: Those among them that can be undone, in order.
         self.undos: list[Undo] = []
+        #: Steps that were asked for and have not begun.
+        self.not_begun: list[str] = []
+        self._entering = threading.Lock()
         self._names: set[str] = set()
         #: The step whose error went to the handler.
         self._raised = ""
@@ -68,6 +72,10 @@ class Visit:
         """Let it begin nothing more. A step that is under way may still be noted as finished."""
         self._over = True
 
+    def asks_for(self, name: str) -> None:
+        """Note that the handler has asked for a step which begins only once it is awaited."""
+        self.not_begun.append(name)
+
     def enter(self, plan: Plan) -> None:
         """Check that the handler may come to this step now.
 
@@ -75,6 +83,12 @@ class Visit:
             Interrupt: the run is over.
             StepsMisusedError: it may not.
         """
+        with self._entering:  # a handler's own threads may come at once
+            self._enter(plan)
+
+    def _enter(self, plan: Plan) -> None:
+        if plan.name in self.not_begun:
+            self.not_begun.remove(plan.name)
         if self.interrupt is not None:
             raise self.interrupt
         if self.misuse is not None:  # the handler has caught it

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from dropslot import AsyncSteps, Reject, RetryLater, StepsMisusedError
+from dropslot.core.errors import TransientError
 from dropslot.core.journal import DONE, FAILED, UNDONE, JournalWrite, Key
 from dropslot.core.policy import Policy
 from dropslot.core.request import Request
@@ -250,6 +251,36 @@ async def test_a_long_step_renews_its_lease() -> None:
     assert bench.status() == "done"
 
 
+@pytest.mark.parametrize("noted_after_seconds", [0.0, LEASE_SECONDS / 3 - 0.1, LEASE_SECONDS / 2])
+@asynchronous
+async def test_a_renewal_that_hangs_is_followed_by_one_in_time(noted_after_seconds: float) -> None:
+    """Given a call that is given up after thirteen seconds, whenever a step was noted before, then no lease ends."""
+    shop = Shop()
+    gate = Gate(shop)
+    hung: list[str] = []
+
+    async def hang(write: JournalWrite) -> None:
+        if write.kind == "renew" and not hung and "held" in shop.calls:
+            hung.append(write.kind)
+            await bench.clock.sleep(13)
+            raise TransientError("no answer")
+
+    async def handle(_: Request, steps: AsyncSteps) -> None:
+        await steps.run("a", bench.clock.sleep, noted_after_seconds)
+        await steps.run("held", gate)
+
+    bench = StepBench(handle, limit_seconds=1000)
+    bench.journal.before = hang
+    await bench.shard.submit([bench.accept()])
+    for _ in range(100):
+        await bench.clock.advance(1)
+        assert bench.entry.lease_until > bench.clock.now_ms()
+    assert hung
+    gate.open()
+    await bench.shard.drain()
+    assert bench.status() == "done"
+
+
 @asynchronous
 async def test_short_steps_renew_nothing() -> None:
     """Given steps that take longer than a lease only together, then what notes them renews it."""
@@ -310,7 +341,7 @@ async def test_a_journal_out_of_reach_keeps_the_request_waiting() -> None:
     bench = StepBench(shop.order("a"))
     bench.journal.reachable = False
     assert await bench.accepted() == "waiting"
-    assert bench.error() == OUT_OF_REACH
+    assert bench.error() == f"{OUT_OF_REACH}: out of reach"
     assert int(bench.item()["tries"]["N"]) == 0
     assert shop.calls == []
     bench.journal.reachable = True

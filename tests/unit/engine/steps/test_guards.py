@@ -1,6 +1,7 @@
 """Misuse of steps: the request fails, nothing is undone, the error says what to do, and after a fix a retry resumes."""
 
 import asyncio
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,11 @@ from dropslot.engine.steps.session import STEPS_MAX
 from dropslot.engine.steps.visit import NOTHING_UNDONE
 from tests.unit.engine.doubles import asynchronous, settle, until
 from tests.unit.engine.steps.stepped import Handle, Shop, StepBench, threaded
+
+NOT_CALLABLE = (
+    "step 'x': its undo can't be called: too many positional arguments; it is given what the step returned, then the "
+    "step's own arguments"
+)
 
 
 class Changing:
@@ -167,6 +173,14 @@ def misuses(shop: Shop) -> dict[str, tuple[Callable[[AsyncSteps], Any], str]]:
             lambda steps: steps.run("x", shop.act("x"), undo="y"),  # type: ignore[call-overload]
             "step 'x': its undo can't be called",
         ),
+        "undo with too few arguments": (
+            lambda steps: steps.run("x", shop.act("x"), undo=lambda: None),
+            f"{NOT_CALLABLE} (1 in all)",
+        ),
+        "undo with another argument": (
+            lambda steps: steps.run("x", operator.add, 1, 2, undo=lambda result, one: None),
+            f"{NOT_CALLABLE} (3 in all)",
+        ),
         "more time than there is": (
             lambda steps: steps.run("x", shop.act("x"), timeout_seconds=61),
             "step 'x': timeout_seconds=61 must be above 0 and at most the time limit of handlers, 60 s",
@@ -208,6 +222,33 @@ async def test_what_a_handler_can_do_wrong(kind: str) -> None:
     await assert_mended(bench, shop, *(() if finished else ("last",)))
 
 
+@pytest.mark.parametrize("as_task", [False, True])
+@pytest.mark.parametrize("before", [0, 1])
+@asynchronous
+async def test_a_step_that_nobody_waits_for_is_no_success(before: int, as_task: bool) -> None:
+    """Given a handler that forgets to await a step, then the request isn't done, and the step isn't run later."""
+    shop = Shop()
+    left: list[Any] = []
+
+    async def handle(_: Request, steps: AsyncSteps) -> None:
+        for number in range(before):
+            await steps.run(str(number), shop.act("before"))
+        asked = steps.run("forgotten", shop.act("forgotten"))
+        left.append(asyncio.create_task(asked) if as_task else asked)
+
+    bench = StepBench(handle)
+    assert await bench.accepted() == "failed"
+    assert bench.error() == (
+        f"the handler returned, and step 'forgotten' had not begun: await steps.run(...). {NOTHING_UNDONE}"
+    )
+    if as_task:
+        with pytest.raises(StepsMisusedError, match="its handler has ended"):
+            await left[0]
+    else:
+        left[0].close()
+    assert shop.calls == ["before"] * before
+
+
 @asynchronous
 async def test_misuse_at_the_first_step_makes_no_journal() -> None:
     """Given a bad name before anything was run, then the request fails, and there is no journal."""
@@ -221,18 +262,43 @@ async def test_misuse_at_the_first_step_makes_no_journal() -> None:
     assert bench.journal.writes == []
 
 
+def misuses_of_async(shop: Shop) -> dict[str, tuple[Callable[[Steps], object], str]]:
+    """Return what a plain handler can do wrong with async functions, and how the error begins."""
+
+    def unseen() -> object:
+        return shop.act("x")()
+
+    return {
+        "function": (
+            lambda steps: steps.run("x", shop.act("x")),
+            "step 'x': its function is async, which only an async handler can call: async def handle(...)",
+        ),
+        "undo": (
+            lambda steps: steps.run("x", shop.plain_act("x"), undo=shop.undo("x")),
+            "step 'x': its undo is async, which only an async handler can call: async def handle(...)",
+        ),
+        "unseen": (
+            lambda steps: steps.run("x", unseen),
+            "<function misuses_of_async.<locals>.unseen at 0x",
+        ),
+    }
+
+
+@pytest.mark.parametrize("kind", list(misuses_of_async(Shop())))
 @asynchronous
-async def test_an_async_function_in_a_plain_handler_is_misuse() -> None:
-    """Given a coroutine function as a step of a plain handler, then nothing is undone, and the error tells why."""
+async def test_what_is_async_in_a_plain_handler_is_misuse(kind: str) -> None:
+    """Given a coroutine function in a step of a plain handler, then that step isn't run, and the error tells why."""
     shop = Shop()
+    wrong, text = misuses_of_async(shop)[kind]
 
     def handle(_: Request, steps: Steps) -> None:
         steps.run("first", shop.plain_act("first"), undo=shop.plain_undo("first"))
-        steps.run("x", shop.act("x"))
+        wrong(steps)
 
     bench = StepBench(handle)
     assert await bench.accepted() == "failed"
-    assert "only an async handler can run it as a step: async def handle(...)" in bench.error()
+    assert bench.error().startswith(text)
+    assert "only an async handler can" in bench.error()
     assert bench.error().endswith(NOTHING_UNDONE)
     assert shop.calls == ["first"]
     bench.shard.close()

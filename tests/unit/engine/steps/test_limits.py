@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from dropslot import AsyncSteps, RetryLater, StepPolicy, Steps, StepTimeoutError
-from dropslot.core.journal import UNDONE
+from dropslot.core.journal import UNDONE, JournalWrite
 from dropslot.core.policy import Policy
 from dropslot.core.request import Request
 from dropslot.engine.steps.visit import PARKED
@@ -296,6 +296,42 @@ async def test_a_step_that_ends_while_the_others_are_undone_is_not_noted() -> No
     await until(lambda: bench.shard.lost_handlers == 0)
     undo_gate.set()
     assert await going == "failed"
+    assert [step.name for step in bench.entry.steps] == ["a"]
+    assert bench.entry.closed == UNDONE
+    bench.shard.close()
+
+
+@asynchronous
+async def test_a_step_that_ends_at_the_very_turn_is_not_noted_beside_it() -> None:
+    """Given a step that ends while the turn is being written, then it waits for that, and isn't noted."""
+    shop, gate = Shop(), threading.Event()
+    turning, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold(write: JournalWrite) -> None:
+        if write.kind == "turn":
+            turning.set()
+            await go_on.wait()
+
+    def slow() -> None:
+        gate.wait()
+        shop.called("slow")
+
+    def handle(_: Request, steps: Steps) -> None:
+        steps.run("a", shop.plain_act("a"), undo=shop.plain_undo("a"))
+        steps.run("slow", slow, undo=shop.plain_undo("slow"))
+
+    bench = StepBench(handle, runner=threaded(handle, limit_seconds=1.0), policy=Policy(retry_schedule_seconds=()))
+    bench.journal.before = hold
+    bench.accept()
+    going = asyncio.create_task(bench.go())
+    await turning.wait()
+    gate.set()
+    await until(lambda: "slow" in shop.calls)
+    await asyncio.sleep(0.05)  # it comes to its note, or would
+    assert "turn" in bench.journal.kinds[-1:]
+    go_on.set()
+    assert await going == "failed"
+    await until(lambda: bench.shard.lost_handlers == 0)
     assert [step.name for step in bench.entry.steps] == ["a"]
     assert bench.entry.closed == UNDONE
     bench.shard.close()

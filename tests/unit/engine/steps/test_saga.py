@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from dropslot import AsyncSteps, Reject, RetryLater, StepPolicy
+from dropslot import AsyncSteps, Reject, RetryLater, StepPolicy, Steps
 from dropslot.core.journal import DONE, FAILED, STUCK, UNDONE
 from dropslot.core.policy import KILLED_ITS_WORKER, MAX_STARTS, Policy
 from dropslot.core.request import Request
@@ -206,6 +206,26 @@ async def test_an_undo_that_fails_until_its_schedule_is_used_up_is_left() -> Non
 
 
 @asynchronous
+async def test_a_schedule_that_is_used_up_is_told_of_the_undo_that_used_it_up() -> None:
+    """Given an undo that is refused, and one behind it that meets passing errors to the end, then each has its own."""
+    shop = Shop()
+    shop.fails("undo c", *[RetryLater("c is closed")] * 2)
+    shop.fails("undo b", Reject("refused"))
+    shop.fails("undo a", *[RetryLater("a is closed")] * 9)
+    rejects = raiser(*[Reject("no")] * 9)
+    bench = StepBench(shop.order("a", "b", "c", then=rejects), policy=Policy(retry_schedule_seconds=(5,)))
+    assert await bench.accepted() == "waiting"
+    await bench.sweep(10)
+    assert [step.undo_error for step in bench.entry.steps] == [
+        "RetryLater: a is closed",
+        "Reject: refused",
+        "RetryLater: c is closed",
+    ]
+    assert shop.calls.count("undo b b-2") == 1
+    assert bench.entry.closed == STUCK
+
+
+@asynchronous
 async def test_an_undo_that_is_given_up_holds_up_none_of_the_others() -> None:
     """Given an undo that fails as long as the schedule lasts, then those before it are undone, and only it is left."""
     shop = Shop()
@@ -271,6 +291,53 @@ async def test_a_new_run_that_is_interrupted_stays_the_same_run() -> None:
     assert await bench.sweep(10) == "done"
     assert shop.calls == ["a", "b", "undo a a-1", "a", "b", "b"]
     assert len(bench.entries) == 2
+
+
+@asynchronous
+async def test_a_retry_that_goes_on_and_fails_again_is_all_that_was_asked_for() -> None:
+    """Given a run that failed with nothing undone, when a retry goes on and is undone, then that is all."""
+    shop = Shop()
+    shop.fails("a", Reject("sold out"))
+    shop.fails("b", Reject("no money"), Reject("still none"))
+    bench = StepBench(shop.order("a", "b"))
+    assert await bench.accepted() == "failed"
+    assert bench.entry.closed == FAILED
+
+    assert await bench.retry() == "failed"
+    assert bench.error() == "no money"
+    assert await bench.sweep(600) == "failed"
+    assert [entry.key.run for entry in bench.entries] == [0]
+    assert shop.calls == ["a", "a", "b", "undo a a-1"]
+
+    assert await bench.retry() == "failed"  # and this is asked for
+    assert [entry.key.run for entry in bench.entries] == [0, 1]
+
+
+@asynchronous
+async def test_journals_of_earlier_runs_go_with_the_last_one() -> None:
+    """Given a run that was undone before the one that is done, then both expire, at the same time."""
+    shop = Shop()
+    shop.fails("b", Reject("no money"), RetryLater())
+    bench = StepBench(shop.order("a", "b"))
+    assert await bench.accepted() == "failed"
+    assert await bench.retry() == "waiting"
+    assert await bench.sweep(10) == "done"
+    first, last = (bench.journal.inner.items["caller#one", entry.key.sort] for entry in bench.entries)
+    assert first["ttl"] == last["ttl"]
+    assert bench.journal.kinds[-2:] == ["expire", "close_done"]
+
+
+@asynchronous
+async def test_a_forced_run_has_no_key_of_one_that_has_expired() -> None:
+    """Given a forced request of whose runs only an earlier one is still there, then its next one has another number."""
+    shop = Shop()
+    shop.fails("b", Reject("no money"))
+    bench = StepBench(shop.order("a", "b"))
+    assert await bench.accepted() == "failed"
+    assert await bench.retry() == "done"
+    bench.journal.inner.delete(bench.entry.key)
+    assert await bench.force() == "done"
+    assert len(set(shop.keys)) == len(shop.keys)
 
 
 @asynchronous
@@ -361,7 +428,9 @@ async def test_steps_that_the_handler_does_not_show_any_more_are_left() -> None:
     bench = StepBench(handle)
     assert await bench.accepted() == "waiting"
     assert await bench.sweep(10) == "failed"
-    assert bench.error() == "no; not undone: b (the handler didn't come to it), a (the handler didn't come to it)"
+    assert bench.error() == (
+        "no; not undone: b (the handler didn't come to it: another error), a (the handler didn't come to it)"
+    )
     assert bench.entry.closed == STUCK
 
 
@@ -387,12 +456,15 @@ async def test_a_later_attempt_that_fails_before_its_steps_leaves_them_listed() 
 
 
 @asynchronous
-async def test_an_undo_that_is_async_in_a_plain_handler_is_left() -> None:
-    """Given a plain handler whose undo is a coroutine function, then it isn't undone, and the error says why."""
+async def test_an_undo_that_returns_an_awaitable_in_a_plain_handler_is_left() -> None:
+    """Given a plain handler whose undo turns out to be async, then it isn't undone, and the error says why."""
     shop = Shop()
 
-    def handle(_: Request, steps: "object") -> None:
-        steps.run("a", shop.plain_act("a"), undo=shop.undo("a"))  # type: ignore[attr-defined]
+    def undo(result: object) -> object:
+        return shop.undo("a")(result)
+
+    def handle(_: Request, steps: Steps) -> None:
+        steps.run("a", shop.plain_act("a"), undo=undo)
         raise Reject("no")
 
     bench = StepBench(handle)
@@ -514,6 +586,7 @@ async def test_a_request_that_kills_its_worker_again_while_it_is_undone_is_given
     await die_in(bench, 2 * MAX_STARTS)
     assert await bench.go() == "failed"
     assert bench.error() == f"{KILLED_ITS_WORKER}; not undone: a"
+    assert bench.counters.totals()["not_undone"] == 1
     assert len(runs) == 2 * MAX_STARTS
     assert [step.name for step in bench.entry.steps] == ["a"]
 
@@ -527,5 +600,5 @@ async def test_a_journal_that_cannot_be_asked_whether_there_is_something_to_undo
     await die_in(bench, MAX_STARTS)
     bench.journal.reachable = False
     assert await bench.go() == "waiting"
-    assert bench.error() == OUT_OF_REACH
+    assert bench.error() == f"{OUT_OF_REACH}: out of reach"
     assert shop.calls.count("kill") == MAX_STARTS
