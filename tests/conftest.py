@@ -17,24 +17,24 @@ from dropslot.local.tables import ensure_stream, ensure_table
 
 _FIGURE: Final = "figure"
 
-#: With `make test` each lane has a process. One has all that takes a whole local stack, whose parts know time limits:
-#: two stacks at once are late on two cores. Simulation comes behind the unit tests: what its killed processes leave
-#: behind would be blamed on them.
+#: With `make test` each lane has a process, and runs its suites in this order. One has what takes a whole local stack,
+#: whose parts know time limits: two stacks at once are late on two cores. Simulation comes behind the unit tests: what
+#: its killed processes leave behind would be blamed on them.
 _LANES: Final = {
     "e2e": "stack",
     "browser": "stack",
-    "integration": "stack",
-    "container": "stack",
     "chaos": "stack",
-    "contract": "infra",
-    "deploy": "infra",
-    "iam": "infra",
-    "infra": "infra",
+    "integration": "parts",
+    "container": "parts",
+    "contract": "parts",
+    "deploy": "parts",
+    "iam": "parts",
+    "infra": "parts",
     "unit": "rules",
     "simulation": "rules",
 }
-#: How much lanes leave the cores to those before them: nobody waits for what they compute.
-_NICENESS: Final = {"stack": 0, "infra": 5, "rules": 10}
+#: Suites that compute more than they wait, and so leave the cores to the others.
+_NICENESS: Final = {"contract": 5, "deploy": 5, "iam": 5, "infra": 5, "unit": 10, "simulation": 10}
 _SUITES: Final = tuple(_LANES)
 
 
@@ -62,9 +62,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Step aside for other lanes."""
+    """Step aside for the other lanes."""
     if "PYTEST_XDIST_WORKER" in os.environ:
-        os.nice(max(0, _NICENESS[_LANES[_suite(item)]] - os.nice(0)))
+        os.nice(max(0, _NICENESS.get(_suite(item), 0) - os.nice(0)))
 
 
 def _suite(item: pytest.Item) -> str:

@@ -1,13 +1,14 @@
 """The page about steps says what the code does: its first handler runs, and its limits are the code's."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any, Final
 
 import pytest
 
-from dropslot import StepPolicy, step_key
+from dropslot import Request, StepPolicy, step_key
 from dropslot.core.journal import UNDONE
 from dropslot.core.policy import Done, Failed
 from dropslot.engine.handler import load_handler
@@ -78,6 +79,24 @@ def test_the_first_handler_takes_back_what_it_has_done() -> None:
     assert workers.run() == Failed("ValueError: no such street")
     assert shop.calls == ["reserve", "charge 4200", "refund c1", "release r1"]
     assert workers.journal.closed == UNDONE
+
+
+def test_the_page_s_test_of_a_handler_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given the page's example of a test, then it passes with the page's first handler."""
+    blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    shop = {
+        **Shop(ships=True).names(),
+        "reserve": lambda order: {"id": "r1", "cents": 4200},
+        "ship": lambda *_: {"id": "p1"},
+    }
+    shop["payments"].charge = lambda *_, idempotency_key: {"id": "c1"} if idempotency_key == "key" else None
+    orders = ModuleType("orders")
+    vars(orders).update(shop)
+    exec(blocks[0], vars(orders))
+    page: dict[str, Any] = {"orders": orders, "Request": Request, "datetime": datetime, "UTC": UTC}
+    (test,) = (block for block in blocks if "def test_" in block)
+    exec(test, page)
+    page["test_an_order"](monkeypatch)
 
 
 @pytest.mark.parametrize(

@@ -200,20 +200,17 @@ def redrive(row: Unfinished, *, due_at: int) -> Write:
     )
 
 
-def retry(state: State, *, error: str, now_ms: int, undo_only: bool = False, began: int | None = None) -> Write:
+def retry(state: State, *, error: str, now_ms: int, undo_only: int | None = None) -> Write:
     """Failed -> pending with the next attempt and a fresh retry schedule: what an operator does.
 
     Args:
         state: the failed request as it was seen.
         error: its error as it was seen; kept as `last_error`.
         now_ms: epoch milliseconds.
-        undo_only: only take back what finished steps have left; else what was undone is done anew.
-        began: with `undo_only`, the attempt at which the run that is to be undone began. An earlier retry may have
-            asked for another run after it, and have come no further than this one's undo: that is forgotten.
+        undo_only: the attempt at which the run began of which what is left is taken back, and no more. An earlier retry
+            may have asked for another run after it, and have come no further than this one's undo: that is forgotten.
+            None: what was undone is done anew.
     """
-    rerun: dict[str, Value] = {names.RERUN: state.attempt + 1}
-    if undo_only:
-        rerun = {} if began is None else {names.RERUN: began}
     return Write(
         transition="retry",
         id=state.id,
@@ -223,7 +220,7 @@ def retry(state: State, *, error: str, now_ms: int, undo_only: bool = False, beg
             names.ATTEMPT: state.attempt + 1,
             names.TRIES: 0,
             names.LAST_ERROR: error,
-            **rerun,
+            names.RERUN: state.attempt + 1 if undo_only is None else undo_only,
         },
         # Counted starts would fail it again at once if it had killed its worker: the operator knows that it may run.
         removes=(names.ERROR, names.STARTS),

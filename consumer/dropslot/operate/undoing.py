@@ -71,7 +71,7 @@ class NotUndone:
         began = self._began[row.state.id]
 
         def change(now_ms: int) -> Write:
-            return retry(row.state, error=row.error, now_ms=now_ms, undo_only=True, began=began)
+            return retry(row.state, error=row.error, now_ms=now_ms, undo_only=began)
 
         return Redrive(state=row.state, change=change)
 

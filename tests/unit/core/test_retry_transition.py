@@ -42,21 +42,13 @@ def test_it_is_pending_again_with_a_fresh_schedule() -> None:
     assert item == image(attempt=9, rerun=9, tries=0, due_at=NOW_MS, last_error="busy")
 
 
-def test_one_that_only_undoes_asks_for_no_new_run() -> None:
-    """Given a redrive for what is still to be undone, then steps that were undone before aren't done anew by it."""
-    write = retry(state(attempt=8, status="failed"), error="busy", now_ms=NOW_MS, undo_only=True)
-    _, item = written(failed(rerun=3), write)
-
-    assert item == image(attempt=9, rerun=3, tries=0, due_at=NOW_MS, last_error="busy")
-
-
 @pytest.mark.parametrize("began", [0, 3])
 def test_one_that_only_undoes_takes_an_earlier_wish_back(began: int) -> None:
     """Given a retry that came no further than the undo, the next one, for that alone, starts no run after it.
 
     Runs before the one that is undone stay over: each of them began earlier.
     """
-    write = retry(state(attempt=8, status="failed"), error="busy", now_ms=NOW_MS, undo_only=True, began=began)
+    write = retry(state(attempt=8, status="failed"), error="busy", now_ms=NOW_MS, undo_only=began)
     _, item = written(failed(rerun=7), write)
 
     assert item == image(attempt=9, rerun=began, tries=0, due_at=NOW_MS, last_error="busy")

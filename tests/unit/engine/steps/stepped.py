@@ -211,7 +211,8 @@ class StepBench(Bench):
         """Retry the failed request as an operator does, and run it; return its status."""
         item = self.item()
         state = (await self.table.read(["caller#one"]))["caller#one"]
-        write = transitions.retry(state, error=item["error"]["S"], now_ms=self.clock.now_ms(), undo_only=undo_only)
+        began = self.entry.began if undo_only else None
+        write = transitions.retry(state, error=item["error"]["S"], now_ms=self.clock.now_ms(), undo_only=began)
         await self.table.write([write])
         return await self.go()
 
