@@ -120,6 +120,7 @@ def fresh_stream(kinesis_endpoint: str) -> Iterator[str]:
     try:
         ensure_stream(client, name, 2)
         yield name
+        client.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1})  # a split ends
         client.delete_stream(StreamName=name)
     finally:
         client.close()

@@ -156,6 +156,8 @@ class LoopRunner:
         self._function = function
         self._limit_seconds = limit_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
+        #: The loop itself holds none of its tasks: one that waits for nothing else could be collected.
+        self._tasks: set[asyncio.Task[None]] = set()
         self._lost = 0
 
     @property
@@ -176,10 +178,10 @@ class LoopRunner:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             threading.Thread(
-                target=_run_to_end, args=(self._loop,), name="dropslot-async-handlers", daemon=True
+                target=_run_to_end, args=(self._loop, self._tasks), name="dropslot-async-handlers", daemon=True
             ).start()
         call = _LoopCall(work, request, asyncio.get_running_loop())
-        self._loop.call_soon_threadsafe(call.start, self._loop)
+        self._loop.call_soon_threadsafe(call.start, self._loop, self._tasks)
         await asyncio.wait((call.ending,), timeout=self._limit_seconds)
         if call.ending.done():
             return call.ending.result()
@@ -214,9 +216,11 @@ class _LoopCall:
         self._engine_loop = engine_loop
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, handlers_loop: asyncio.AbstractEventLoop) -> None:
-        """Start the task; called on the handlers' loop."""
+    def start(self, handlers_loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[None]]) -> None:
+        """Start the task, and keep it among the others; called on the handlers' loop."""
         self._task = handlers_loop.create_task(self._run())
+        tasks.add(self._task)
+        self._task.add_done_callback(tasks.discard)
 
     def cancel(self) -> None:
         """Cancel the task; called on the handlers' loop."""
@@ -233,9 +237,9 @@ class _LoopCall:
             self._engine_loop.call_soon_threadsafe(_set, self.ending, ending)
 
 
-def _run_to_end(loop: asyncio.AbstractEventLoop) -> None:
+def _run_to_end(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[None]]) -> None:
     loop.run_forever()
-    for task in asyncio.all_tasks(loop):
+    for task in asyncio.all_tasks(loop) | tasks:
         task.cancel()
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()

@@ -301,3 +301,26 @@ def test_closing_amid_work_ends_cleanly(setting: Setting, caplog: pytest.LogCapt
     gc.collect()
     assert [line.getMessage() for line in caplog.records if line.name == "asyncio"] == []
     assert {setting.status(1), setting.status(2)} == {"pending-a"}
+
+
+def test_a_handler_that_waits_is_not_collected_before_its_loop_ends(
+    setting: Setting, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Given an async handler that waits and another that blocks their loop, when closed, then the first isn't lost."""
+    blocks, release = threading.Event(), threading.Event()
+
+    async def handle(request: Request) -> None:
+        if request.id == "caller#2":
+            blocks.set()
+            release.wait()
+        await asyncio.Event().wait()
+
+    shard = setting.shard(LoopRunner(handle, limit_seconds=30))
+    for number in (1, 2):
+        shard.submit([setting.accept(number)], tick=no_tick)
+    assert blocks.wait(10)
+    shard.close()
+    setting.shards.clear()
+    gc.collect()
+    release.set()
+    assert [line.getMessage() for line in caplog.records if line.name == "asyncio"] == []
