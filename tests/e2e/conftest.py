@@ -71,6 +71,8 @@ def _running(folder: Path, settings: Mapping[str, str], **choices: Any) -> Itera
         application=APPLICATION,
         config=HERE / "dropslot.toml",
         log_dir=folder / "logs",
+        # On a machine so busy that KCL loses its first lease meanwhile, it takes another minute or two to get it back.
+        start_timeout_seconds=240,
         consumer_env={**SETTINGS, **settings, RUN_LOG: str(run_log), "PYTHONPATH": python_path},
         **choices,
     )

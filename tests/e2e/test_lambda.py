@@ -35,7 +35,7 @@ def test_poison_is_failed_and_a_restart_goes_on(make_pipeline: MakePipeline) -> 
         environments = [pid for name, pid in pipeline.stack.info.pids.items() if name.startswith("dropslot-")]
         assert environments
         pipeline.stack.kill("consumer")
-        eventually(lambda: not any(is_running(pid) for pid in environments), 10)
+        eventually(lambda: not any(is_running(pid) for pid in environments))
         runs = pipeline.all_runs()
         pipeline.stack.restart("consumer")
         assert pipeline.outcome("notes", pipeline.submit("notes", "after the restart"))["status"] == names.DONE

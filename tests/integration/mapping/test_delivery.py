@@ -1,6 +1,5 @@
 """What the mapping delivers, in which batches and in which order."""
 
-import json
 import logging
 import os
 import zlib
@@ -8,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dropslot.local.mapping.beat import read_beat
 from dropslot.local.mapping.positions import SHARD_END
 from tests.integration.mapping.conftest import Mapped
 
@@ -161,11 +161,13 @@ def test_children_of_a_split_shard_come_after_their_parent(mapped: Mapped) -> No
 
 
 def test_the_sweep_is_called_on_its_schedule(mapped: Mapped) -> None:
-    """Given a short schedule, then the sweep function is called again and again."""
-    mapped.run(lambda: mapped.sweeps() >= 3, sweep_every_seconds=0.1)
+    """Given a short schedule, then the sweep function is called again and again, and the heartbeat tells of it."""
 
-    beat = json.loads((mapped.folder / "mapping.json").read_bytes())
-    assert "dropslot-sweep 1" in beat["functions"]
+    def told() -> bool:
+        beat = read_beat(mapped.folder)
+        return beat is not None and "dropslot-sweep 1" in beat.functions
+
+    mapped.run(lambda: mapped.sweeps() >= 3 and told(), sweep_every_seconds=0.1)
 
 
 def test_positions_that_cannot_be_written_hold_no_work_and_are_kept(
