@@ -34,7 +34,7 @@ _LANES: Final = {
     "simulation": "rules",
 }
 #: Suites that compute more than they wait, and so leave the cores to the others.
-_NICENESS: Final = {"contract": 5, "deploy": 5, "iam": 5, "infra": 5, "unit": 10, "simulation": 10}
+_NICENESS: Final = {"contract": 5, "deploy": 5, "iam": 5, "infra": 5, "unit": 5, "simulation": 10}
 _SUITES: Final = tuple(_LANES)
 
 

@@ -90,7 +90,7 @@ def setting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Setting]:
     for shard in made.shards:
         shard.close()
     for thread in set(threading.enumerate()) - before:
-        thread.join(5)
+        thread.join(60)
         assert not thread.is_alive(), f"{thread.name} is left"
     gc.collect()
 
