@@ -3,10 +3,10 @@
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -14,6 +14,9 @@ from dropslot.core.errors import ConfigurationError
 from dropslot.local.clients import dynamodb_client, kinesis_client
 from dropslot.local.servers import running_dynamodb, running_kinesis
 from dropslot.local.tables import ensure_stream, ensure_table
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
 
 _FIGURE: Final = "figure"
 
@@ -114,16 +117,19 @@ def fresh_table(dynamodb_endpoint: str) -> FreshTable:
 
 @pytest.fixture
 def fresh_stream(kinesis_endpoint: str) -> Iterator[str]:
-    """Name of a new, empty Kinesis stream with two shards; kinesis-local has room for 50 shards, so it goes again."""
-    name = f"requests-{uuid.uuid4().hex[:12]}"
-    client = kinesis_client(kinesis_endpoint)
-    try:
-        ensure_stream(client, name, 2)
+    """Name of a new, empty Kinesis stream with two shards."""
+    with closing(kinesis_client(kinesis_endpoint)) as client, made_stream(client, 2) as name:
         yield name
-        client.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1})  # a split ends
-        client.delete_stream(StreamName=name)
-    finally:
-        client.close()
+
+
+@contextmanager
+def made_stream(client: "KinesisClient", shards: int) -> Iterator[str]:
+    """Make a new, empty stream; the value is its name. kinesis-local has room for 50 shards, so it goes again."""
+    name = f"requests-{uuid.uuid4().hex[:12]}"
+    ensure_stream(client, name, shards)
+    yield name
+    client.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1})  # a split ends
+    client.delete_stream(StreamName=name)
 
 
 @contextmanager

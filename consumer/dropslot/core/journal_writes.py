@@ -33,7 +33,7 @@ def take(seen: Entry, lease: Lease, *, attempt: int, rerun: int = 0) -> JournalW
     return JournalWrite(
         kind="take",
         key=seen.key,
-        condition=AsSeen(attempt=seen.attempt, owner=seen.owner, lease_until=seen.lease_until, closed=seen.closed),
+        condition=_unchanged(seen),
         sets={
             (names.ATTEMPT,): attempt,
             **({(journal.BEGAN,): attempt} if goes_on else {}),
@@ -142,21 +142,6 @@ def close_failed(key: Key, owner: str, *, error: str) -> JournalWrite:
     return _close(key, owner, journal.FAILED, {(names.ERROR,): cut(error, names.ERROR_MAX_BYTES)})
 
 
-def expire(seen: Entry, *, ttl: int) -> JournalWrite:
-    """Let the journal of an earlier run go with the last one.
-
-    Args:
-        seen: as it was read: closed.
-        ttl: when it may be deleted, epoch seconds.
-    """
-    return JournalWrite(
-        kind="expire",
-        key=seen.key,
-        condition=AsSeen(attempt=seen.attempt, owner=seen.owner, lease_until=seen.lease_until, closed=seen.closed),
-        sets={(names.TTL,): ttl},
-    )
-
-
 def close_undone(key: Key, owner: str, *, error: str) -> JournalWrite:
     """End a run of which nothing is left."""
     return _close(key, owner, journal.UNDONE, {(names.ERROR,): cut(error, names.ERROR_MAX_BYTES)})
@@ -167,6 +152,21 @@ def close_stuck(key: Key, owner: str, *, error: str) -> JournalWrite:
     return _close(key, owner, journal.STUCK, {(names.ERROR,): cut(error, names.ERROR_MAX_BYTES)})
 
 
+def expire(seen: Entry, *, ttl: int) -> JournalWrite:
+    """Let the journal of an earlier run go with the last one.
+
+    Args:
+        seen: as it was read: closed.
+        ttl: when it may be deleted, epoch seconds.
+    """
+    return JournalWrite(
+        kind="expire",
+        key=seen.key,
+        condition=_unchanged(seen),
+        sets={(names.TTL,): ttl},
+    )
+
+
 def _close(key: Key, owner: str, closed: str, kept: dict[journal.Path, journal.Value]) -> JournalWrite:
     return JournalWrite(
         kind=f"close_{closed}",
@@ -175,6 +175,10 @@ def _close(key: Key, owner: str, closed: str, kept: dict[journal.Path, journal.V
         sets={(journal.CLOSED,): closed, (journal.CLOSED_BY,): owner, **kept},
         removes=_HOLD,
     )
+
+
+def _unchanged(seen: Entry) -> AsSeen:
+    return AsSeen(attempt=seen.attempt, owner=seen.owner, lease_until=seen.lease_until, closed=seen.closed)
 
 
 def _tried(undo_tries: int | None) -> dict[journal.Path, journal.Value]:

@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from dropslot.local.mapping.consumer import ConsumerPlaces, MappingConsumer
 from dropslot.local.mapping.options import MappingOptions
 from dropslot.local.mapping.positions import read_positions
 from dropslot.local.mapping.specs import stream_function, sweep_function
-from dropslot.local.tables import ensure_stream
+from tests.conftest import made_stream
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -108,6 +107,11 @@ class Mapped:
         beat = read_beat(self.folder)
         return beat is not None and bool(beat.shards)
 
+    def has_run(self, environment: str) -> bool:
+        """Tell whether the mapping's heartbeat has named this execution environment."""
+        beat = read_beat(self.folder)
+        return beat is not None and environment in beat.functions
+
     def given_up(self) -> list[dict[str, Any]]:
         """Return the invocation records of the failure destination, oldest first."""
         files = [file for file in (self.folder / "failures").rglob("*") if file.is_file()]
@@ -134,10 +138,6 @@ async def _run(consumer: MappingConsumer, until: Callable[[], bool]) -> None:
 @pytest.fixture
 def mapped(kinesis_endpoint: str, tmp_path: Path) -> Iterator[Mapped]:
     """A new stream with one shard."""
-    client = kinesis_client(kinesis_endpoint)
-    stream = f"requests-{uuid.uuid4().hex[:12]}"
-    ensure_stream(client, stream, 1)
     (tmp_path / "runs").touch()
-    yield Mapped(client=client, stream=stream, folder=tmp_path)
-    client.delete_stream(StreamName=stream)
-    client.close()
+    with contextlib.closing(kinesis_client(kinesis_endpoint)) as client, made_stream(client, 1) as stream:
+        yield Mapped(client=client, stream=stream, folder=tmp_path)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from dropslot.local.mapping.beat import read_beat
 from dropslot.local.mapping.positions import SHARD_END
 from tests.integration.mapping.conftest import Mapped
 
@@ -162,12 +161,7 @@ def test_children_of_a_split_shard_come_after_their_parent(mapped: Mapped) -> No
 
 def test_the_sweep_is_called_on_its_schedule(mapped: Mapped) -> None:
     """Given a short schedule, then the sweep function is called again and again, and the heartbeat tells of it."""
-
-    def told() -> bool:
-        beat = read_beat(mapped.folder)
-        return beat is not None and "dropslot-sweep 1" in beat.functions
-
-    mapped.run(lambda: mapped.sweeps() >= 3 and told(), sweep_every_seconds=0.1)
+    mapped.run(lambda: mapped.sweeps() >= 3 and mapped.has_run("dropslot-sweep 1"), sweep_every_seconds=0.1)
 
 
 def test_positions_that_cannot_be_written_hold_no_work_and_are_kept(

@@ -11,7 +11,6 @@ from dropslot.core.errors import JournalFullError
 from dropslot.core.journal import OUTLIVES_SECONDS, Step
 from dropslot.core.leftovers import without_leftovers
 from dropslot.core.policy import Done, Ending, Failed, Outcome, Policy, Raised, Returned, TimedOut, Waiting, describe
-from dropslot.engine.ports import Counters
 from dropslot.engine.steps.interrupt import Interrupt, Turned
 from dropslot.engine.steps.session import Session
 from dropslot.engine.steps.visit import NOTHING_UNDONE, Undo, Visit
@@ -33,7 +32,6 @@ class Conclusion:
         undo: has steps undone.
         policy: knows the retry schedule.
         ttl_seconds: how long a done request is kept.
-        counters: where events are counted.
     """
 
     def __init__(
@@ -45,7 +43,6 @@ class Conclusion:
         undo: UndoCall,
         policy: Policy,
         ttl_seconds: int,
-        counters: Counters,
     ) -> None:
         self._session = session
         self._visit = visit
@@ -53,7 +50,6 @@ class Conclusion:
         self._undo = undo
         self._policy = policy
         self._ttl_seconds = ttl_seconds
-        self._counters = counters
 
     async def outcome(self, ending: Ending) -> Outcome | None:
         """Return the outcome to write; None if another worker has the request.
@@ -73,8 +69,7 @@ class Conclusion:
         if session.entry is None and await self._is_begun():
             return None
         is_void = visit.interrupt is not None or visit.misuse is not None or session.turned is not None
-        is_void = is_void or bool(visit.not_begun)
-        if is_void or not isinstance(outcome, Done):
+        if is_void or visit.not_begun or not isinstance(outcome, Done):
             return None
         try:
             return await self._done(outcome)
@@ -108,15 +103,12 @@ class Conclusion:
         if isinstance(outcome, Waiting):
             return await self._waiting(outcome, ending)
         if visit.under_way and session.turned is None and not isinstance(ending, TimedOut):
-            return await self._failed_as_it_is(
-                f"the handler ended while step {visit.under_way!r} was under way: wait for each. {NOTHING_UNDONE}"
-            )
+            return await self._misused(f"the handler ended while step {visit.under_way!r} was under way: wait for each")
         if isinstance(outcome, Failed):
             return await self._failed(outcome)
         if visit.not_begun and session.turned is None:
-            return await self._failed_as_it_is(
-                f"the handler returned, and step {visit.not_begun[0]!r} had not begun: await steps.run(...). "
-                f"{NOTHING_UNDONE}"
+            return await self._misused(
+                f"the handler returned, and step {visit.not_begun[0]!r} had not begun: await steps.run(...)"
             )
         return await self._done(outcome)
 
@@ -143,19 +135,21 @@ class Conclusion:
             return await self._undone()
         if visit.unknown():
             step = visit.unknown()[0]
-            return await self._failed_as_it_is(
+            return await self._misused(
                 f"the handler returned after {visit.asked} steps, and had run {step.name!r} after these before: "
-                f"steps of requests that are half-way can't be renamed, reordered or removed. {NOTHING_UNDONE}"
+                "steps of requests that are half-way can't be renamed, reordered or removed"
             )
         ttl = session.clock.now_ms() // 1000 + self._ttl_seconds + OUTLIVES_SECONDS
         await session.hold.expire_earlier(ttl)
         try:
             await session.hold.end(partial(writes.close_done, result=outcome.result, ttl=ttl))
         except JournalFullError:
-            return await self._failed_as_it_is(
-                f"the journal of its steps has no room for the handler's result. {NOTHING_UNDONE}"
-            )
+            return await self._misused("the journal of its steps has no room for the handler's result")
         return outcome
+
+    async def _misused(self, text: str) -> Outcome:
+        """Fail a request for what its handler does wrong."""
+        return await self._failed_as_it_is(f"{text}. {NOTHING_UNDONE}")
 
     async def _failed_as_it_is(self, error: str) -> Outcome:
         """Fail a request and undo nothing: a retry goes on behind what is finished."""
@@ -202,7 +196,7 @@ class Conclusion:
             return await self._stuck(missed)
         error = without_leftovers(_text(session.turned))
         await session.hold.end(partial(writes.close_undone, error=error))
-        self._counters.add("undone")
+        session.counters.add("undone")
         if session.entry is not None and session.state.rerun > session.entry.began:
             return Waiting(ANEW, 0, counts=False)
         return Failed(error)
@@ -232,8 +226,10 @@ class Conclusion:
         session, visit = self._session, self._visit
         steps = session.steps
         left = [f"{undo.plan.name} ({steps[undo.index].undo_error})" for undo in visit.left()]
-        unknown = [step.name for step in reversed(visit.unknown())]
-        left = [f"{name} (the handler didn't come to it{'' if n else missed})" for n, name in enumerate(unknown)] + left
+        unknown = visit.unknown()
+        for step in unknown:
+            why = missed if step is unknown[-1] else ""  # told once: of the last one, which stands first
+            left.insert(0, f"{step.name} (the handler didn't come to it{why})")
         return await session.close_stuck(_text(session.turned), left)
 
 

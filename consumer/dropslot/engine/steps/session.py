@@ -34,6 +34,7 @@ class Session:
     def __init__(self, state: State, hold: Hold, *, clock: Clock) -> None:
         self.state: Final = state
         self.hold: Final = hold
+        self.counters: Final = hold.counters
         self.clock: Final = clock
         #: As it was claimed; None before.
         self.entry: Entry | None = None
@@ -107,7 +108,7 @@ class Session:
         """
         error = with_leftovers(error, left)
         await self.hold.end(partial(writes.close_stuck, error=error))
-        self.hold.counters.add("not_undone")
+        self.counters.add("not_undone")
         return Failed(error)
 
     async def turn(self, error: str) -> None:

@@ -71,7 +71,6 @@ class Stepping:
             policy=policy,
             ttl_seconds=ttl_seconds,
             limit_seconds=self._options.limit_seconds,
-            counters=self._counters,
         )
 
 
@@ -84,7 +83,6 @@ class SteppedRun:
         policy: how endings are judged.
         ttl_seconds: how long a done request is kept.
         limit_seconds: the time limit of one call of the handler.
-        counters: where events are counted.
     """
 
     def __init__(
@@ -95,14 +93,12 @@ class SteppedRun:
         policy: Policy,
         ttl_seconds: int,
         limit_seconds: float,
-        counters: Counters,
     ) -> None:
         self._session = session
         self._runner = runner
         self._policy = policy
         self._ttl_seconds = ttl_seconds
         self._limit_seconds = limit_seconds
-        self._counters = counters
         self._visit = self._new_visit()
 
     async def condemn(self, error: str, *, at_once: bool) -> tuple[bool, Outcome | None]:
@@ -173,5 +169,4 @@ class SteppedRun:
             undo=undo,
             policy=self._policy,
             ttl_seconds=self._ttl_seconds,
-            counters=self._counters,
         )
